@@ -1,0 +1,180 @@
+package rdbparse
+
+import (
+	"errors"
+	"io"
+	"sync"
+)
+
+const (
+	// headroom is how many unread bytes can be carried into the next stretch
+	// of input, and so the most that a reader can ask to see at once.
+	headroom = 64 << 10
+	// stretchSize is how much is read at a time.
+	stretchSize = 512 << 10
+)
+
+// stretch is a piece of input in memory.
+type stretch struct {
+	buf  []byte // headroom free bytes, then data
+	end  int    // the data is buf[headroom:end]
+	crc  uint64 // checksum of all input before the data
+	err  error  // why there is no more after this, io.EOF at the end
+	sums bool   // crc is kept
+}
+
+// feeder hands out the input stretch by stretch. What it has handed out is
+// valid until the next call.
+type feeder interface {
+	feed(carry []byte) stretch
+}
+
+// directFeeder reads and sums when asked: for small inputs and tests.
+type directFeeder struct {
+	in   io.Reader
+	last stretch
+	skip *bool // no checksum wanted
+}
+
+func (f *directFeeder) feed(carry []byte) stretch {
+	s := &f.last
+	if s.err != nil {
+		s.end = headroom
+		copy(s.buf[headroom-len(carry):], carry)
+		return *s
+	}
+	if s.buf == nil {
+		s.buf, s.end = make([]byte, headroom+stretchSize), headroom
+	}
+	if s.sums = !*f.skip; s.sums {
+		s.crc = updateCRC(s.crc, s.buf[headroom:s.end])
+	}
+	copy(s.buf[headroom-len(carry):], carry)
+	n, err := readFull(f.in, s.buf[headroom:])
+	s.end, s.err = headroom+n, err
+	return *s
+}
+
+// readFull fills p or says why it could not: io.EOF at the end, which may
+// come together with bytes.
+func readFull(in io.Reader, p []byte) (int, error) {
+	n, idle := 0, 0
+	for n < len(p) {
+		m, err := in.Read(p[n:])
+		if m < 0 || m > len(p)-n {
+			return n, errors.New("reader returned an impossible count")
+		}
+		n += m
+		if err != nil {
+			return n, err
+		}
+		if idle++; m > 0 {
+			idle = 0
+		} else if idle > 100 {
+			return n, io.ErrNoProgress
+		}
+	}
+	return n, nil
+}
+
+// Ahead reads and checksums an input on a goroutine of its own, a bounded
+// number of bytes ahead of its reader, so that neither costs the parser time.
+// Give it to NewReader, and Close it in the end.
+type Ahead struct {
+	full, free chan stretch
+	stop       chan struct{}
+	once       sync.Once
+	done       sync.WaitGroup
+	last       stretch
+	pos        int // for Read only
+}
+
+// stretchesAhead bounds the memory of an Ahead: this many stretches are in
+// flight between the two goroutines.
+const stretchesAhead = 4
+
+// ReadAhead starts to read in. The checksum is kept unless skipChecksum says
+// that nobody wants it.
+func ReadAhead(in io.Reader, skipChecksum bool) *Ahead {
+	a := &Ahead{
+		full: make(chan stretch, stretchesAhead),
+		free: make(chan stretch, stretchesAhead),
+		stop: make(chan struct{}),
+	}
+	for range stretchesAhead {
+		a.free <- stretch{buf: make([]byte, headroom+stretchSize)}
+	}
+	a.done.Add(1)
+	go a.run(in, !skipChecksum)
+	return a
+}
+
+func (a *Ahead) run(in io.Reader, sums bool) {
+	defer a.done.Done()
+	defer close(a.full)
+	crc := uint64(0)
+	for {
+		var s stretch
+		select {
+		case s = <-a.free:
+		case <-a.stop:
+			return
+		}
+		n, err := readFull(in, s.buf[headroom:])
+		s.end, s.err, s.crc, s.sums = headroom+n, err, crc, sums
+		if sums {
+			crc = updateCRC(crc, s.buf[headroom:s.end])
+		}
+		select {
+		case a.full <- s:
+		case <-a.stop:
+			return
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (a *Ahead) feed(carry []byte) stretch {
+	if a.last.err != nil {
+		copy(a.last.buf[headroom-len(carry):], carry)
+		a.last.end = headroom
+		return a.last
+	}
+	s, ok := <-a.full
+	if !ok { // closed
+		s = stretch{buf: make([]byte, headroom), end: headroom, err: io.ErrClosedPipe}
+	}
+	copy(s.buf[headroom-len(carry):], carry)
+	if a.last.buf != nil {
+		a.free <- a.last // never blocks: there are stretchesAhead in all
+	}
+	a.last = s
+	return s
+}
+
+// Read makes an Ahead an io.Reader. NewReader does not use it.
+func (a *Ahead) Read(p []byte) (int, error) {
+	if a.last.buf == nil || a.pos == a.last.end {
+		if a.last.err != nil {
+			return 0, a.last.err
+		}
+		a.feed(nil)
+		a.pos = headroom
+	}
+	n := copy(p, a.last.buf[a.pos:a.last.end])
+	a.pos += n
+	if n == 0 && a.pos == a.last.end {
+		return 0, a.last.err
+	}
+	return n, nil
+}
+
+// Close stops the goroutine. It waits for a read that is under way; it does
+// not close the input.
+func (a *Ahead) Close() error {
+	a.once.Do(func() { close(a.stop) })
+	a.done.Wait()
+	return nil
+}

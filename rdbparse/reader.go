@@ -1,0 +1,851 @@
+package rdbparse
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+)
+
+// Reader reads a dump key by key. It is not for use by several goroutines.
+type Reader struct {
+	// SkipChecksum leaves the checksum out. Set it before the first Next; a
+	// Reader over an Ahead computes what that was told to compute.
+	SkipChecksum bool
+	// MaxHeld bounds the bytes that Bytes holds of one string; default 64 MiB.
+	MaxHeld int64
+	// Wire, if set, is told of each opcode, key and part with its offset.
+	Wire func(offset int64, what, detail string)
+
+	src   source
+	info  Info
+	types [256]*Type
+
+	key  Key
+	name []byte
+	typ  *Type // of the value being walked, nil between keys
+	part Part
+	body body
+	walk walk
+	cur  cursor
+
+	db        uint64
+	slot      int32
+	templates map[uint64]uint64 // id of a hash template -> fields
+
+	at   int64 // offset of the item being read
+	err  error // sticky
+	done bool
+
+	big, plain []byte // scratch of Bytes: stored and expanded
+	small      [24]byte
+}
+
+// body is what is left in the file of the current part.
+type body struct {
+	left  uint64 // stored bytes not read yet
+	lzf   bool
+	isInt bool
+	num   int64 // of isInt
+	ulen  uint64
+	held  []byte // what Bytes gave, to be given again
+}
+
+// walk is how far the walk through a value has come. Each type uses the
+// counters its own way.
+type walk struct {
+	phase                      uint8
+	left                       uint64
+	groups, consumers, pending uint64
+	min                        int64
+}
+
+// defaultMaxHeld bounds strings that are held as a whole.
+const defaultMaxHeld = 64 << 20
+
+// NewReader reads the magic and the aux fields at the head. Give it an Ahead
+// to have the input read and summed on another goroutine.
+func NewReader(in io.Reader) (*Reader, error) {
+	r := &Reader{slot: -1, MaxHeld: defaultMaxHeld}
+	if a, ok := in.(*Ahead); ok {
+		r.src.in = a
+	} else {
+		r.src.in = &directFeeder{in: in, skip: &r.SkipChecksum}
+	}
+	if err := r.magic(); err != nil {
+		return nil, err
+	}
+	r.indexTypes()
+	for r.err == nil {
+		p := r.src.peek(1)
+		if len(p) == 0 || p[0] != opAux {
+			break
+		}
+		r.src.pos++
+		r.aux()
+		if r.src.err != nil {
+			r.fail()
+		}
+	}
+	return r, nil
+}
+
+// magic reads the first nine bytes (rdb.c@redis-8.6.3 and @valkey-9.1.2
+// rdbLoadRioWithLoadingCtx).
+func (r *Reader) magic() error {
+	b := r.src.peek(9)
+	flavor, digits := Redis, ""
+	switch {
+	case len(b) >= 9 && string(b[:6]) == "VALKEY":
+		flavor, digits = Valkey, string(b[6:9])
+	case len(b) >= 9 && string(b[:5]) == "REDIS":
+		digits = string(b[5:9])
+	case len(b) < 9:
+		if err := r.src.cur.err; err != nil && err != io.EOF {
+			return &Error{Err: err}
+		}
+		if len(b) == 0 {
+			return &Error{Err: ErrTruncated, Detail: "the file is empty"}
+		}
+		if isPrefix(b, "REDIS") || isPrefix(b, "VALKEY") {
+			return &Error{Offset: int64(len(b)), Err: ErrTruncated, Detail: "inside the first nine bytes"}
+		}
+		fallthrough
+	default:
+		return &Error{Err: ErrMagic, Detail: fmt.Sprintf("it starts with %q, not with REDIS or VALKEY and a version", b)}
+	}
+	version := 0
+	for _, c := range digits {
+		if c < '0' || c > '9' {
+			return &Error{Offset: 5, Err: ErrMagic, Detail: fmt.Sprintf("the version is %q, not digits", digits)}
+		}
+		version = version*10 + int(c-'0')
+	}
+	if version == 0 {
+		return &Error{Offset: 5, Err: ErrVersion, Detail: "version 0 was written by betas of 2009 only"}
+	}
+	if flavor == Valkey && version < 80 {
+		return &Error{Offset: 6, Err: ErrVersion, Detail: fmt.Sprintf("VALKEY versions start at 080, this is %s", digits)}
+	}
+	r.info.Flavor, r.info.Version = flavor, version
+	r.src.pos += 9
+	return nil
+}
+
+func isPrefix(b []byte, of string) bool {
+	return len(b) <= len(of) && string(b) == of[:len(b)] || len(b) > len(of) && string(b[:len(of)]) == of
+}
+
+// Info is what the file has said of itself so far. It is the Reader's own.
+func (r *Reader) Info() *Info { return &r.info }
+
+// Offset is how many bytes of the file have been read.
+func (r *Reader) Offset() int64 { return r.src.offset() }
+
+// fail turns the fault of the source into the Reader's.
+func (r *Reader) fail() error {
+	if r.err == nil {
+		e := &Error{Offset: r.src.errAt, Err: r.src.err, Detail: r.src.detail}
+		if r.typ != nil {
+			e.Key = append([]byte{}, r.key.Name...)
+		}
+		r.err = e
+	}
+	return r.err
+}
+
+// bad records a fault of the file at the item being read.
+func (r *Reader) bad(err error, detail string) { r.src.fail(err, r.at, detail) }
+
+// The opcodes (rdb.h@redis-8.6.3; 242 from Redis 8.10, untested).
+const (
+	opHashTemplate  = 242
+	opKeyMeta       = 243 // SLOT_IMPORT in files that start with VALKEY
+	opSlotInfo      = 244
+	opFunction2     = 245
+	opFunctionPreGA = 246
+	opModuleAux     = 247
+	opIdle          = 248
+	opFreq          = 249
+	opAux           = 250
+	opResizeDB      = 251
+	opExpireMs      = 252
+	opExpire        = 253
+	opSelectDB      = 254
+	opEOF           = 255
+)
+
+// opcode is a row of the table of opcodes.
+type opcode struct {
+	name string
+	read func(*Reader)
+}
+
+// opcodeTable has the opcodes of both families and what is known of vendors'.
+// The byte that ends the file is not in it.
+func (r *Reader) opcode(code byte) (op opcode, ok bool) {
+	switch code {
+	case opSelectDB:
+		return opcode{"SELECTDB", (*Reader).selectDB}, true
+	case opExpireMs:
+		return opcode{"EXPIRETIME_MS", func(r *Reader) { r.key.Expiry = int64(r.src.u64()) }}, true
+	case opExpire:
+		return opcode{"EXPIRETIME", func(r *Reader) { r.key.Expiry = int64(int32(r.src.u32())) * 1000 }}, true
+	case opIdle:
+		return opcode{"IDLE", func(r *Reader) { r.key.Idle = int64(min(r.src.length(), math.MaxInt64)) }}, true
+	case opFreq:
+		return opcode{"FREQ", func(r *Reader) { r.key.Freq = int16(r.src.u8()) }}, true
+	case opAux:
+		return opcode{"AUX", (*Reader).aux}, true
+	case opResizeDB:
+		return opcode{"RESIZEDB", (*Reader).resizeDB}, true
+	case opSlotInfo:
+		return opcode{"SLOT_INFO", (*Reader).slotInfo}, true
+	case opFunction2:
+		return opcode{"FUNCTION2", (*Reader).function}, true
+	case opFunctionPreGA:
+		return opcode{"FUNCTION_PRE_GA", (*Reader).functionPreGA}, true
+	case opModuleAux:
+		return opcode{"MODULE_AUX", (*Reader).moduleAux}, true
+	case opKeyMeta:
+		if r.info.Flavor == Valkey {
+			return opcode{"SLOT_IMPORT", (*Reader).slotImport}, true
+		}
+		return opcode{"KEY_META", (*Reader).keyMeta}, true
+	case opHashTemplate:
+		if r.info.Flavor == Redis {
+			return opcode{"HASH_TEMPLATE", (*Reader).hashTemplate}, true
+		}
+	case 107, 121: // Redis Enterprise: RAM_LRU and SLOT_NUM
+		return opcode{"Redis Enterprise record", func(r *Reader) { r.src.length(); r.info.Foreign++ }}, true
+	case 129, 131: // Redis-On-Rocks: swap version, cold key count
+		return opcode{"Redis-On-Rocks record", func(r *Reader) { r.src.length(); r.info.Foreign++ }}, true
+	case 220: // Dragonfly: flags of the next key
+		return opcode{"Dragonfly mask", func(r *Reader) {
+			if r.src.u32()&2 != 0 {
+				r.src.u32()
+			}
+			r.info.Foreign++
+		}}, true
+	}
+	return opcode{}, false
+}
+
+// Next gives the next key. It skips what was not read of the value before. At
+// a good end of the file it returns io.EOF; where only the checksum is wrong,
+// every key has been given before an error that unwraps to ErrChecksum.
+func (r *Reader) Next() (*Key, error) {
+	for r.typ != nil {
+		if _, err := r.Part(); err != nil && r.typ != nil {
+			return nil, err
+		}
+	}
+	if r.err != nil {
+		return nil, r.err
+	}
+	k, s := &r.key, &r.src
+	k.Expiry, k.Idle, k.Freq, k.Meta, k.Module = NoExpiry, -1, -1, 0, ""
+	k.Offset = -1
+	for {
+		r.at = s.offset()
+		code := s.u8()
+		if s.err != nil {
+			if s.err == ErrTruncated {
+				s.detail = "no end mark"
+			}
+			return nil, r.fail()
+		}
+		if t := r.types[code]; t != nil {
+			if k.Offset < 0 {
+				k.Offset = r.at
+			}
+			return r.readKey(t)
+		}
+		if code == opEOF {
+			return nil, r.end()
+		}
+		op, ok := r.opcode(code)
+		if !ok {
+			r.bad(ErrType, r.describeUnknown(code))
+			return nil, r.fail()
+		}
+		switch code {
+		case opExpireMs, opExpire, opIdle, opFreq, opKeyMeta:
+			if k.Offset < 0 {
+				k.Offset = r.at
+			}
+		}
+		at := r.at
+		op.read(r)
+		if s.err != nil {
+			return nil, r.fail()
+		}
+		if r.Wire != nil {
+			r.Wire(at, op.name, "")
+		}
+	}
+}
+
+func (r *Reader) describeUnknown(code byte) string {
+	d := fmt.Sprintf("byte %d (0x%02x) in a %s file", code, code, r.info.Format())
+	if r.name != nil {
+		d += fmt.Sprintf(", after key %q", cut(r.name, 80))
+	}
+	switch {
+	case code == 6:
+		return d + ": a module value of a 4.0 release candidate, which cannot be skipped"
+	case code == 200 || code == 201 || code == 202 || code == 210 || code == 211 || code >= 222 && code <= 224:
+		return d + ": a Dragonfly block; load it into Dragonfly and save it as a Redis dump"
+	case code >= 128 && code <= 137 || code == 192:
+		return d + ": a Redis-On-Rocks record, not supported"
+	}
+	return d + "; a newer release of rdbaudit may know it"
+}
+
+func cut(b []byte, n int) []byte {
+	if len(b) > n {
+		return b[:n]
+	}
+	return b
+}
+
+func (r *Reader) readKey(t *Type) (*Key, error) {
+	k, s := &r.key, &r.src
+	at := r.at
+	k.Type, k.DB, k.Slot = t, r.db, r.slot
+	// Names up to 63 bytes that lie in the window: no calls.
+	if n := s.pos; n < s.end && s.buf[n] < 0x40 && s.end-n > int(s.buf[n]) {
+		l := int(s.buf[n])
+		r.name = append(r.name[:0], s.buf[n+1:n+1+l]...)
+		s.pos = n + 1 + l
+		k.NameLen = int64(l)
+	} else {
+		var ok bool
+		r.name, k.NameLen, ok = r.shortString(r.name[:0], maxName)
+		if !ok {
+			return nil, r.fail()
+		}
+	}
+	k.Name = r.name
+	r.typ, r.walk, r.body = t, walk{}, body{}
+	if t.Kind == ModuleKind {
+		k.Module = moduleName(s.length())
+		if s.err != nil {
+			return nil, r.fail()
+		}
+	}
+	if r.Wire != nil {
+		r.Wire(at, t.Name, string(cut(k.Name, 200)))
+	}
+	return k, nil
+}
+
+// shortString reads a string that is wanted as a whole, appending at most
+// limit bytes of it to dst. length is that of the whole string.
+func (r *Reader) shortString(dst []byte, limit int) (b []byte, length int64, ok bool) {
+	var p Part
+	r.string(&p)
+	if r.src.err != nil {
+		return dst, 0, false
+	}
+	if p.Len > r.MaxHeld && p.LZF || p.LZF && p.Stored > r.MaxHeld {
+		r.body.skip(r)
+		return dst, p.Len, r.src.err == nil
+	}
+	if !p.LZF && !p.IsInt { // straight into dst, as far as it is wanted
+		n := int(min(p.Len, int64(limit)))
+		for n > 0 && r.src.err == nil {
+			if r.src.pos == r.src.end && !r.src.more(1) {
+				break
+			}
+			m := min(n, r.src.end-r.src.pos)
+			dst = append(dst, r.src.buf[r.src.pos:r.src.pos+m]...)
+			r.src.pos += m
+			r.body.left -= uint64(m)
+			n -= m
+		}
+		r.body.skip(r)
+		return dst, p.Len, r.src.err == nil
+	}
+	v, err := r.bytes()
+	if err != nil {
+		return dst, 0, false
+	}
+	dst = append(dst, v[:min(len(v), limit)]...)
+	return dst, p.Len, true
+}
+
+// end checks what follows the end mark (rdb.c@redis-8.6.3 rdbSaveRio).
+func (r *Reader) end() error {
+	s := &r.src
+	if r.Wire != nil {
+		r.Wire(r.at, "EOF", "")
+	}
+	if !r.SkipChecksum && s.cur.sums {
+		r.info.Computed = s.sum()
+	}
+	if r.info.Version < 5 {
+		r.info.Checksum = ChecksumAbsent
+	} else {
+		r.at = s.offset()
+		r.info.Stored = s.u64()
+		if s.err != nil {
+			s.detail = "inside the checksum"
+			return r.fail()
+		}
+		switch {
+		case r.info.Stored == 0:
+			r.info.Checksum = ChecksumAbsent
+		case r.SkipChecksum || !s.cur.sums:
+			r.info.Checksum = ChecksumUnread
+		case r.info.Stored == r.info.Computed:
+			r.info.Checksum = ChecksumOK
+		default:
+			r.info.Checksum = ChecksumWrong
+		}
+	}
+	r.info.Trailing = classify(s.peek(48))
+	if r.info.Checksum == ChecksumWrong {
+		r.err = &Error{Offset: r.at, Err: ErrChecksum, Detail: fmt.Sprintf(
+			"the file says %016x, its bytes sum to %016x: some of them are not what the server wrote", r.info.Stored, r.info.Computed)}
+	} else {
+		r.err = io.EOF
+	}
+	r.done = true
+	return r.err
+}
+
+// classify names what follows a dump.
+func classify(b []byte) Trailing {
+	switch {
+	case len(b) == 0:
+		return TrailingNone
+	case len(b) == 40 && allHex(b):
+		return TrailingEOFMark
+	case b[0] == '*' || b[0] == '#' || b[0] == '$':
+		return TrailingAOF
+	case len(b) >= 9 && (string(b[:5]) == "REDIS" || string(b[:6]) == "VALKEY"):
+		return TrailingDump
+	}
+	return TrailingUnknown
+}
+
+func allHex(b []byte) bool {
+	for _, c := range b {
+		if !(c >= '0' && c <= '9' || c >= 'a' && c <= 'f') {
+			return false
+		}
+	}
+	return true
+}
+
+// Rest reads what follows the end of the dump, and says how many bytes that
+// was. A read error ends it.
+func (r *Reader) Rest() int64 {
+	if !r.done {
+		return 0
+	}
+	s, from := &r.src, r.src.offset()
+	for s.err == nil {
+		s.pos = s.end
+		if s.cur.err != nil {
+			break
+		}
+		s.advance()
+	}
+	return s.offset() - from
+}
+
+func (r *Reader) selectDB() {
+	r.db = r.src.length()
+	r.slot = -1
+}
+
+func (r *Reader) resizeDB() {
+	h := Hint{DB: r.db, Keys: r.src.length(), Expires: r.src.length()}
+	r.info.HintKeys = addSaturating(r.info.HintKeys, h.Keys)
+	r.info.HintExpires = addSaturating(r.info.HintExpires, h.Expires)
+	if len(r.info.Hints) < maxHints {
+		r.info.Hints = append(r.info.Hints, h)
+	}
+}
+
+func addSaturating(a, b uint64) uint64 {
+	if a+b < a {
+		return math.MaxUint64
+	}
+	return a + b
+}
+
+const maxSlot = 16383
+
+func (r *Reader) setSlot(n uint64) {
+	r.info.Cluster = true
+	r.slot = -1
+	if n <= maxSlot {
+		r.slot = int32(n)
+	}
+}
+
+func (r *Reader) slotInfo() {
+	r.setSlot(r.src.length())
+	r.src.length()
+	r.src.length()
+}
+
+// aux reads a named text. Servers compare the names without case and pass
+// over those they do not know.
+func (r *Reader) aux() {
+	at := r.src.offset() - 1
+	name, _, ok := r.shortString(nil, maxAuxValue)
+	if !ok {
+		return
+	}
+	value, length, ok := r.shortString(nil, maxAuxValue)
+	if !ok {
+		return
+	}
+	if r.Wire != nil {
+		r.Wire(at, "AUX", fmt.Sprintf("%q %q", cut(name, 80), cut(value, 80)))
+	}
+	switch string(name) {
+	case "slot-info": // Valkey 8 and later: slot,keys,expires[,fields with TTL]
+		n := uint64(0)
+		i := 0
+		for ; i < len(value) && i < 6 && value[i] >= '0' && value[i] <= '9'; i++ {
+			n = n*10 + uint64(value[i]-'0')
+		}
+		if i > 0 {
+			r.setSlot(n)
+		}
+		return
+	case "lua":
+		r.info.Scripts++
+		r.info.ScriptBytes += length
+		return
+	case "mvcc-tstamp", "keydb-subexpire-key", "keydb-subexpire-when": // one a key
+		return
+	}
+	if len(r.info.Aux) < maxAux {
+		r.info.Aux = append(r.info.Aux, Aux{string(name), string(value)})
+	}
+}
+
+// function reads a library of functions: its source starts with
+// "#!<engine> name=<name>" (functions.c@redis-7.2.6).
+func (r *Reader) function() {
+	code, n, ok := r.shortString(nil, maxAuxValue)
+	if !ok {
+		return
+	}
+	name := ""
+	for i := 0; i+5 < len(code) && code[i] != '\n'; i++ {
+		if string(code[i:i+5]) == "name=" {
+			end := i + 5
+			for end < len(code) && code[end] > ' ' {
+				end++
+			}
+			name = string(code[i+5 : end])
+			break
+		}
+	}
+	r.addFunction(name, n)
+}
+
+func (r *Reader) addFunction(name string, bytes int64) {
+	r.info.Functions++
+	r.info.FunctionBytes += bytes
+	if len(r.info.FunctionNames) < maxFunctions {
+		r.info.FunctionNames = append(r.info.FunctionNames, name)
+	}
+}
+
+// functionPreGA reads what 7.0-rc1 and rc2 wrote (rdb.c@redis-7.0-rc1).
+func (r *Reader) functionPreGA() {
+	name, _, _ := r.shortString(nil, maxAuxValue)
+	r.shortString(r.big[:0], 0) // engine
+	if r.src.length() != 0 {
+		r.shortString(r.big[:0], 0) // description
+	}
+	_, n, _ := r.shortString(r.big[:0], 0)
+	if r.src.err == nil {
+		r.addFunction(string(name), n)
+	}
+}
+
+func (r *Reader) moduleAux() {
+	name := moduleName(r.src.length())
+	r.skipModule()
+	if r.src.err == nil && len(r.info.ModuleAux) < maxAux {
+		r.info.ModuleAux = append(r.info.ModuleAux, name)
+	}
+}
+
+// keyMeta reads the metadata that modules attach to a key
+// (keymeta.c@redis-8.6.3 rdbLoadKeyMetadata).
+func (r *Reader) keyMeta() {
+	n := r.src.length()
+	if n > 7 {
+		r.bad(ErrLength, "more than 7 classes of key metadata")
+		return
+	}
+	for range n {
+		r.src.u32()
+		r.skipModule()
+	}
+	r.key.Meta = int(n)
+}
+
+// slotImport reads a slot migration under way
+// (cluster_migrateslots.c@valkey-9.1.2 clusterRDBLoadSlotImport).
+func (r *Reader) slotImport() {
+	r.shortString(r.big[:0], 0)
+	n := r.src.length()
+	for ; n > 0 && r.src.err == nil; n-- {
+		r.src.length()
+		r.src.length()
+	}
+	r.info.SlotImports++
+}
+
+// maxTemplates bounds the table of hash templates: a few dozen bytes each.
+const maxTemplates = 1 << 20
+
+func (r *Reader) hashTemplate() {
+	id, n := r.src.length(), r.src.length()
+	for i := uint64(0); i < n && r.src.err == nil; i++ {
+		r.shortString(r.big[:0], 0)
+	}
+	if r.templates == nil {
+		r.templates = make(map[uint64]uint64)
+	}
+	if len(r.templates) >= maxTemplates {
+		r.bad(ErrLength, "more than a million hash templates")
+		return
+	}
+	r.templates[id] = n
+	r.info.Templates++
+}
+
+// string reads the head of a string into p and arranges for its bytes
+// (rdb.c@redis-8.6.3 rdbGenericLoadStringObject).
+func (r *Reader) string(p *Part) {
+	s := &r.src
+	if s.pos < s.end && s.buf[s.pos] < 0x40 {
+		n := s.buf[s.pos]
+		s.pos++
+		p.Len, p.Stored = int64(n), int64(n)
+		r.body = body{left: uint64(n)}
+		return
+	}
+	r.longString(p)
+}
+
+func (r *Reader) longString(p *Part) {
+	s := &r.src
+	at := s.offset()
+	n, special := s.head()
+	if s.err != nil {
+		return
+	}
+	if !special {
+		if n > math.MaxInt64 {
+			s.fail(ErrLength, at, "a string of "+strconv.FormatUint(n, 10)+" bytes")
+			return
+		}
+		p.Len, p.Stored = int64(n), int64(n)
+		r.body = body{left: n}
+		return
+	}
+	switch n {
+	case formInt8:
+		p.Int, p.Stored = int64(int8(s.u8())), 1
+	case formInt16:
+		if b := s.take(2); b != nil {
+			p.Int, p.Stored = int64(int16(binary.LittleEndian.Uint16(b))), 2
+		}
+	case formInt32:
+		p.Int, p.Stored = int64(int32(s.u32())), 4
+	case formLZF:
+		clen, ulen := s.length(), s.length()
+		if s.err != nil {
+			return
+		}
+		// A product that would overflow is a lie as well.
+		if ulen == 0 || clen > math.MaxInt64/maxLZFRatio || ulen > clen*maxLZFRatio {
+			s.fail(ErrString, at, fmt.Sprintf("%d compressed bytes cannot expand to %d", clen, ulen))
+			return
+		}
+		p.LZF, p.Len, p.Stored = true, int64(ulen), int64(clen)
+		r.body = body{left: clen, lzf: true, ulen: ulen}
+		return
+	default:
+		s.fail(ErrString, at, "string form "+strconv.FormatUint(n, 10))
+		return
+	}
+	p.IsInt, p.Len = true, intLen(p.Int)
+	r.body = body{isInt: true, num: p.Int}
+}
+
+// intLen is the length of the decimal text of v.
+func intLen(v int64) int64 {
+	n := int64(1)
+	u := uint64(v)
+	if v < 0 {
+		n, u = 2, -u
+	}
+	for u >= 10 {
+		u /= 10
+		n++
+	}
+	return n
+}
+
+func (b *body) skip(r *Reader) {
+	if b.left > 0 {
+		r.src.skip(b.left)
+		b.left = 0
+	}
+}
+
+// Part gives the next part of the key's value, or io.EOF at its end.
+func (r *Reader) Part() (*Part, error) {
+	if r.typ == nil {
+		if r.err != nil {
+			return nil, r.err
+		}
+		return nil, io.EOF
+	}
+	if r.err != nil {
+		r.typ = nil
+		return nil, r.err
+	}
+	if r.body.left > 0 {
+		r.src.skip(r.body.left)
+		r.body.left = 0
+	}
+	r.cur.on = false
+	r.part = Part{Count: -1}
+	r.at = r.src.offset()
+	at := r.at
+	more := r.src.err == nil && r.typ.step(r, &r.part)
+	if r.src.err != nil {
+		err := r.fail()
+		r.typ = nil
+		return nil, err
+	}
+	if !more {
+		r.typ = nil
+		return nil, io.EOF
+	}
+	if r.Wire != nil {
+		r.Wire(at, r.part.Kind.String(), wireDetail(&r.part))
+	}
+	return &r.part, nil
+}
+
+func wireDetail(p *Part) string {
+	switch p.Kind {
+	case PartScore:
+		return strconv.FormatFloat(p.Score, 'g', -1, 64)
+	case PartPending, PartOwned:
+		return fmt.Sprintf("%d-%d", p.ID.Ms, p.ID.Seq)
+	case PartNumber:
+		return strconv.FormatInt(p.Int, 10)
+	case PartFieldTTL:
+		if p.Expiry == NoExpiry {
+			return "none"
+		}
+		return strconv.FormatInt(p.Expiry, 10)
+	}
+	d := strconv.FormatInt(p.Len, 10) + " bytes"
+	if p.LZF {
+		d += ", " + strconv.FormatInt(p.Stored, 10) + " compressed"
+	}
+	if p.Format != Plain {
+		d += ", " + p.Format.String()
+	}
+	if p.Count >= 0 {
+		d += ", " + strconv.FormatInt(p.Count, 10) + " entries"
+	}
+	return d
+}
+
+// Bytes gives the bytes of the current part: decompressed, integers as their
+// text. They are valid until the next call. Strings longer than MaxHeld are an
+// error that unwraps to ErrTooLong and does not stop the Reader, and so are
+// strings whose compressed form is damaged (ErrString).
+func (r *Reader) Bytes() ([]byte, error) {
+	if r.err != nil {
+		return nil, r.err
+	}
+	return r.bytes()
+}
+
+func (r *Reader) bytes() ([]byte, error) {
+	b, s := &r.body, &r.src
+	switch {
+	case b.held != nil:
+		return b.held, nil
+	case b.isInt:
+		return strconv.AppendInt(r.small[:0], b.num, 10), nil
+	case b.left <= headroom && !b.lzf:
+		v := s.need(int(b.left)) // stays unread: the next Part skips it
+		if v == nil && b.left > 0 {
+			return nil, r.fail()
+		}
+		return v, nil
+	case b.left > uint64(r.MaxHeld) || b.ulen > uint64(r.MaxHeld):
+		return nil, &Error{Offset: s.offset(), Err: ErrTooLong, Detail: fmt.Sprintf("%d bytes", max(b.left, b.ulen))}
+	}
+	at := s.offset()
+	stored, err := r.stored()
+	if err != nil {
+		return nil, err
+	}
+	if !b.lzf {
+		b.held = stored
+		return stored, nil
+	}
+	out, rest, ok := expandLZF(r.plain[:0], stored, int(b.ulen), int(b.ulen))
+	r.plain = out
+	if !ok || len(rest) > 0 || uint64(len(out)) != b.ulen {
+		return nil, r.soft(ErrString, at, "LZF data that does not expand to its length")
+	}
+	b.held = out
+	return out, nil
+}
+
+// stored reads the rest of the part's stored bytes, growing with what arrives.
+func (r *Reader) stored() ([]byte, error) {
+	b, s := &r.body, &r.src
+	if b.left <= headroom {
+		v := s.take(int(b.left))
+		if s.err != nil {
+			return nil, r.fail()
+		}
+		b.left = 0
+		return v, nil
+	}
+	r.big = r.big[:0]
+	for b.left > 0 {
+		if s.pos == s.end && !s.more(1) {
+			return nil, r.fail()
+		}
+		n := int(min(b.left, uint64(s.end-s.pos)))
+		r.big = append(r.big, s.buf[s.pos:s.pos+n]...)
+		s.pos += n
+		b.left -= uint64(n)
+	}
+	return r.big, nil
+}
+
+// soft is a fault inside a value whose framing is whole: the Reader can go on.
+func (r *Reader) soft(err error, at int64, detail string) error {
+	e := &Error{Offset: at, Err: err, Detail: detail}
+	if r.typ != nil {
+		e.Key = append([]byte{}, r.key.Name...)
+	}
+	return e
+}
