@@ -2,12 +2,9 @@ package estimate
 
 import "math"
 
-// Frames of the packed encodings, header and terminator.
-const (
-	listpackFrame = 7  // src/listpack.c LP_HDR_SIZE + 1 (Redis 7.0.15)
-	ziplistFrame  = 11 // src/ziplist.c ZIPLIST_HEADER_SIZE + ZIPLIST_END_SIZE (Redis 6.2.16)
-	intsetFrame   = 8  // src/intset.h struct intset
-)
+// ziplistFrame is an empty ziplist, header and end mark (src/ziplist.c
+// ZIPLIST_HEADER_SIZE and ZIPLIST_END_SIZE, Redis 6.2.16).
+const ziplistFrame = 11
 
 // listpackEntry adds the backward length to an encoded entry (src/listpack.c
 // lpEncodeBacklen: seven bits a byte, the last of each width left out).
