@@ -32,7 +32,7 @@ func TestBuckets(t *testing.T) {
 			require.Equal(t, bucketsGrown(n), tb.size, n)
 		}
 	}
-	require.EqualValues(t, maxBuckets, bucketsFor(math.MaxInt64))
+	require.EqualValues(t, int64(maxBuckets), bucketsFor(math.MaxInt64))
 }
 
 func TestChildrenList(t *testing.T) {

@@ -1,0 +1,120 @@
+package estimate
+
+import "math"
+
+// NoExpiry is Record.Expiry of a key without a TTL. A TTL may be any other
+// number, also zero or less: a dump can hold keys that expired long ago.
+const NoExpiry = math.MinInt64
+
+// Type is the type of a key as the TYPE command names it.
+type Type uint8
+
+// The types of keys. Module covers every value that a module wrote, vector
+// sets of Redis 8 included; Record.Module holds its name.
+const (
+	String Type = iota
+	List
+	Set
+	ZSet
+	Hash
+	Stream
+	Module
+	Other // of a dialect or a release whose values no formula covers
+	NumTypes
+)
+
+var typeNames = [NumTypes]string{"string", "list", "set", "zset", "hash", "stream", "module", "other"}
+
+func (t Type) String() string {
+	if t < NumTypes {
+		return typeNames[t]
+	}
+	return "unknown"
+}
+
+// Encoding is what OBJECT ENCODING answers.
+type Encoding uint8
+
+// The encodings of all server lines.
+const (
+	Raw Encoding = iota
+	Int
+	Embstr
+	Ziplist
+	Listpack
+	ListpackEx
+	Quicklist
+	Intset
+	Hashtable
+	Skiplist
+	StreamEnc
+	Unknown
+	NumEncodings
+)
+
+var encodingNames = [NumEncodings]string{
+	"raw", "int", "embstr", "ziplist", "listpack", "listpackex",
+	"quicklist", "intset", "hashtable", "skiplist", "stream", "unknown",
+}
+
+func (e Encoding) String() string {
+	if e < NumEncodings {
+		return encodingNames[e]
+	}
+	return "unknown"
+}
+
+// Flags say how a record's sizes come about.
+type Flags uint8
+
+const (
+	// Chance: the server draws lots (skip list levels, bucket chains, a
+	// rehash under way), so the sizes are expected values.
+	Chance Flags = 1 << iota
+	// Opaque: no formula covers the value; the sizes are serialised bytes.
+	Opaque
+	// History: the live server may hold it otherwise for reasons that only
+	// its past explains.
+	History
+)
+
+// Record is one key: what the dump says of it and what a server holds for it.
+// It is the one thing that analyses and row formats are fed with.
+type Record struct {
+	Key    []byte // the name; valid only during the call that hands the record over
+	Module string // name of the module type, for Type Module
+
+	DB       uint64
+	Type     Type
+	Encoding Encoding
+	Flags    Flags
+
+	Size       int64 // bytes that MEMORY USAGE key SAMPLES 0 reports
+	Alloc      int64 // bytes that the allocator holds for the key, its expires entry included
+	SizeVar    int64 // variance of Size in bytes squared; 0 where the size is certain
+	AllocVar   int64 // variance of Alloc in bytes squared
+	Slack      int64 // part of Alloc that a restart gives back: preallocation of a live stream's last node
+	Serialized int64 // bytes of the record in the dump, its expiry and other attributes included
+
+	Elems   int64 // members, fields, list elements, stream entries; 1 for a string
+	Largest int64 // bytes of the longest value, member, field or entry; -1: not looked at
+
+	Expiry    int64 // unix milliseconds, or NoExpiry
+	Idle      int64 // seconds since the last access; -1: the dump does not say
+	Freq      int16 // logarithmic access counter of LFU, 0 to 255; -1: the dump does not say
+	Slot      int32 // cluster slot; -1: not a cluster dump
+	FieldTTLs int64 // fields of a hash that have a TTL of their own
+
+	Source int32 // index of the dump among the inputs
+}
+
+// ExpiredAt reports whether the key's TTL has run out at now (unix milliseconds).
+func (r *Record) ExpiredAt(now int64) bool { return r.Expiry != NoExpiry && r.Expiry <= now }
+
+// TypeName is the type as rows show it: module:NAME for module values.
+func (r *Record) TypeName() string {
+	if r.Type == Module {
+		return "module:" + r.Module
+	}
+	return r.Type.String()
+}

@@ -1,0 +1,98 @@
+package estimate
+
+// Sets: integers are an intset up to a limit, small sets a listpack since
+// 7.2, the rest a hash table (t_set.c, rdb.c rdbLoadObject).
+
+// member adds an element of a set.
+func (s *sizer) member(e item) {
+	req, u, r := s.sds(e.len)
+	s.req += req
+	s.costU += float64(u)
+	s.costR += r
+	if s.build {
+		if e.isInt && s.firstText < 0 {
+			s.minInt, s.maxInt = min(s.minInt, e.val), max(s.maxInt, e.val)
+		} else if !e.isInt && s.firstText < 0 {
+			s.firstText = s.n
+		}
+		s.pack(e)
+	}
+	s.longest = max(s.longest, e.len)
+	s.n++
+}
+
+func (s *sizer) setTable(kind tableKind, steps []step) {
+	s.enc = Hashtable
+	s.key()
+	s.table(kind, s.n, steps, true, false, false)
+	s.elements("members", 0)
+}
+
+// endSet sizes a set that the dump holds member by member.
+func (s *sizer) endSet() {
+	n := s.n
+	switch {
+	case !s.Loaded:
+		s.setTable(tableAtRest, nil)
+	case n > s.Limits.SetIntset:
+		s.setTable(tablePresized, nil)
+	case s.firstText < 0:
+		s.endIntset(8 + n*max(intsetWidth(s.minInt), intsetWidth(s.maxInt)))
+	case !s.l.setListpack:
+		p := s.firstText
+		s.setTable(tableSteps, []step{{false, p}, {true, p}, {false, n}, {true, n - p}})
+	case n <= s.Limits.SetEntries && s.longest <= s.Limits.SetValue:
+		s.enc = Listpack
+		s.key()
+		s.builtListpack()
+	default:
+		s.setTable(tablePresized, nil)
+	}
+}
+
+// builtListpack is the listpack that loading makes of an intset so far and the
+// rest of the members: it is created for the integers at the size of their
+// longest (t_set.c@redis-7.2.6 setTypeConvertAndExpand) and only ever grows.
+func (s *sizer) builtListpack() {
+	est := int64(listpackFrame)
+	if p := s.firstText; p > 0 {
+		est += p * max(listpackInt(s.minInt), listpackInt(s.maxInt))
+	}
+	b := s.packedBuilt()
+	alloc := max(s.a.Class(est), s.a.Class(b))
+	counted := alloc
+	if s.l.packedExact {
+		counted = b
+	}
+	s.add("listpack", 1, b, counted, alloc)
+}
+
+func (s *sizer) endIntset(bytes int64) {
+	s.enc = Intset
+	s.key()
+	s.blob("intset", bytes)
+}
+
+// setBlob says whether a packed set of n members must be opened: it will be a
+// table.
+func (s *sizer) setBlobOpens(intset bool, n int64) bool {
+	if intset {
+		return s.Loaded && s.Given.SetIntset && n > s.Limits.SetIntset
+	}
+	return s.Loaded && (s.Given.Set && n > s.Limits.SetEntries || !s.l.setListpack)
+}
+
+// endSetBlob sizes a set that the dump holds packed, in b bytes; opened, its
+// members have been added.
+func (s *sizer) endSetBlob(intset bool, b int64, opened bool) {
+	switch {
+	case opened && (intset || s.n > s.Limits.SetEntries || !s.l.setListpack):
+		s.setTable(tablePresized, nil)
+	case intset:
+		s.endIntset(b)
+	default:
+		s.enc = Listpack
+		s.key()
+		s.blob("listpack", b)
+	}
+}

@@ -1,0 +1,389 @@
+package estimate
+
+import "math"
+
+// Config says under which server a dump's keys are sized.
+type Config struct {
+	Line      *Line
+	Allocator Allocator
+	Loaded    bool // after a restart from the dump; else as the writing server held it
+	Cluster   bool
+	Limits    Limits
+	Given     Given // the limits that somebody set; the dump's own evidence overrules the others
+	// NoSharedInts: maxmemory with an LRU or LFU policy, under which each
+	// small integer is an object of its own (object.c tryObjectEncoding).
+	NoSharedInts bool
+}
+
+// Item is a part of what a key costs: Count allocations or figures of one
+// kind. The sums over all items are the key's sizes.
+type Item struct {
+	What    string
+	Count   int64
+	Request int64 // bytes asked of the allocator, in all
+	Alloc   int64 // bytes the allocator holds for them, in all
+	Counted int64 // bytes that MEMORY USAGE counts for them, in all
+}
+
+// sizer works out the sizes of one key under one Config. The walk feeds it
+// with parts; nothing but sums is kept.
+type sizer struct {
+	Config
+	l     *Line
+	a     Allocator
+	nodes skiplistMemo
+	kids  childMemo
+	items *[]Item // filled if somebody wants the breakdown
+
+	// the key
+	name   int64 // bytes of its name
+	ttl    bool
+	meta   int64
+	u, r   int64 // bytes counted and allocated so far
+	keyU   int64 // part of u that sampling leaves alone: key text and entry
+	uVar   float64
+	rVar   float64
+	enc    Encoding
+	slack  int64
+	opaque bool
+
+	// sums over elements
+	n              int64 // elements seen
+	count          int64 // elements announced, -1 unknown
+	req, costR     int64 // of the elements, stored one by one
+	costU          float64
+	mean, variance float64 // of their skip list nodes
+	lp             int64   // of the packed value that would hold them
+	zl             ziplistSize
+	longest        int64
+	firstText      int64 // position of the first element that is no integer, -1
+	firstLong      int64 // position of the first one over the limit, -1
+	minInt, maxInt int64
+	ttls           int64
+	ttlMin, ttlMax int64
+	expires        []int64 // of the fields, in file order (valkey 9 only)
+	build          bool    // lp and zl are wanted
+
+	list   listSize
+	stream streamSize
+}
+
+func newSizer(c Config) *sizer {
+	s := &sizer{Config: c, l: c.Line, a: c.Allocator}
+	s.nodes.alloc = c.Allocator
+	return s
+}
+
+func (s *sizer) begin(name int64, ttl bool, meta int) {
+	s.name, s.ttl, s.meta = name, ttl, int64(meta)
+	s.u, s.r, s.keyU, s.uVar, s.rVar, s.slack, s.opaque = 0, 0, 0, 0, 0, 0, false
+	if s.items != nil {
+		*s.items = (*s.items)[:0]
+	}
+}
+
+// beginElements clears the sums for a value of n elements, -1 if unknown.
+func (s *sizer) beginElements(n int64, build bool) {
+	s.n, s.count, s.build = 0, n, build
+	s.req, s.costR, s.costU, s.mean, s.variance = 0, 0, 0, 0, 0
+	s.lp, s.zl = listpackFrame, ziplistSize{}
+	s.longest, s.firstText, s.firstLong, s.ttls = 0, -1, -1, 0
+	s.minInt, s.maxInt = math.MaxInt64, math.MinInt64
+	s.ttlMin, s.ttlMax = math.MaxInt64, math.MinInt64
+	s.expires = s.expires[:0]
+}
+
+// listpackFrame is an empty listpack: header and end mark.
+const listpackFrame = 7
+
+func (s *sizer) add(what string, count, request, counted, alloc int64) {
+	s.u += counted
+	s.r += alloc
+	if s.items != nil && (request|counted|alloc) != 0 {
+		*s.items = append(*s.items, Item{what, count, request, alloc, counted})
+	}
+}
+
+func (s *sizer) chance(uVar, rVar float64) {
+	s.uVar += uVar
+	s.rVar += rVar
+}
+
+// one is an allocation of n bytes that is counted as a whole.
+func (s *sizer) one(what string, n int64) {
+	c := s.a.Class(n)
+	s.add(what, 1, n, c, c)
+}
+
+// keyInObject is the size of an object that holds the key's text and no value
+// (object.c@valkey-9.1.2 createUnembeddedObjectWithKeyAndExpire,
+// object.c@redis-8.6.3 kvobjCreate). Long names and names with a TTL make
+// room for the TTL.
+func (s *sizer) keyInObject() int64 {
+	n := 16 + 1 + embeddedSds(s.name)
+	if s.ttl || s.name >= 128 {
+		n += 8
+	}
+	return n + 8*s.meta
+}
+
+// key adds the object header, the entry of the main dictionary and the key's text.
+func (s *sizer) key() { s.keyAnd("object", 0) }
+
+// keyAnd is key with the object's 16 bytes less saved of them allocated: small
+// integers share one object.
+func (s *sizer) keyAnd(what string, saved int64) {
+	switch s.l.head {
+	case headClassic:
+		s.add(what, 1, 16, 16, s.a.Class(16)-saved)
+		u := s.u
+		s.one("key text", sdsHeader(s.name, s.l.modernSds)+s.name+1)
+		s.add("dictionary entry", 1, 24, 24, s.a.Class(24))
+		if s.Cluster && s.l.slotPerKey > 0 {
+			s.clusterEntry()
+		}
+		s.keyU = s.u - u
+	case headEntryKey:
+		s.add(what, 1, 16, 16, s.a.Class(16)-saved)
+		u := s.u
+		s.one("dictionary entry with key text", 17+sdsHeader(s.name, true)+s.name+1)
+		s.keyU = s.u - u
+	case headUncounted:
+		n := s.keyInObject()
+		s.add("object with key text", 1, n, 16, s.a.Class(n))
+	case headObject:
+		n := s.keyInObject()
+		s.one("object with key text", n)
+	}
+	if s.ttl && s.l.head <= headEntryKey {
+		s.add("expires entry", 1, 24, 0, s.a.Class(24))
+	}
+}
+
+// clusterEntry is what a key costs for the slot lists in cluster mode: 16
+// bytes more in its dictionary entry (7.0), 8 (7.2; dict.c dictEntryMetadata),
+// and a place in a radix tree before (6.2, an average).
+func (s *sizer) clusterEntry() {
+	n := s.l.slotPerKey
+	if s.l.ziplists {
+		s.add("slot tree (average)", 1, n, 0, n)
+		return
+	}
+	s.add("slot list", 1, n, n, s.a.Class(24+n)-s.a.Class(24))
+}
+
+// sds is the size of a string of its own: bytes asked for, counted, allocated.
+func (s *sizer) sds(n int64) (req, counted, alloc int64) {
+	req = sdsHeader(n, s.l.modernSds) + n + 1
+	alloc = s.a.Class(req)
+	if s.l.sdsExact && n >= 1 && n <= 31 {
+		return req, n + 2, alloc // a header of one byte has no room for its slack (sds.h@redis-8.6.3)
+	}
+	return req, alloc, alloc
+}
+
+// blob adds a packed value of n bytes.
+func (s *sizer) blob(what string, n int64) {
+	c := s.a.Class(n)
+	counted := c
+	if s.l.packedExact {
+		counted = n
+	}
+	s.add(what, 1, n, counted, c)
+}
+
+// canonical integers fit in this many bytes.
+const longestInt = 20
+
+// item is an element of a value.
+type item struct {
+	len   int64
+	isInt bool // its text is a canonical integer
+	val   int64
+}
+
+// pack adds e to the packed value that is being built.
+func (s *sizer) pack(e item) {
+	if s.l.ziplists {
+		if e.isInt {
+			s.zl.addInt(e.val)
+		} else {
+			s.zl.addStr(e.len)
+		}
+		return
+	}
+	if e.isInt {
+		s.lp += listpackInt(e.val)
+	} else {
+		s.lp += listpackStr(e.len)
+	}
+}
+
+// packedBuilt is the size of what pack has built.
+func (s *sizer) packedBuilt() int64 {
+	if s.l.ziplists {
+		return s.zl.total()
+	}
+	return s.lp
+}
+
+func (s *sizer) packedEncoding() Encoding {
+	if s.l.ziplists {
+		return Ziplist
+	}
+	return Listpack
+}
+
+// step is an operation on a table that is being filled: a hint of its size to
+// come, or insertions.
+type step struct {
+	insert bool
+	n      int64
+}
+
+// elements adds the elements that lie one by one: their sum is what MEMORY
+// USAGE reaches by averaging, in doubles (object.c objectComputeSize).
+func (s *sizer) elements(what string, samples int64) {
+	n := s.n
+	if n == 0 {
+		return
+	}
+	if samples == 0 {
+		samples = n
+	}
+	known := s.u - s.keyU
+	total := sampled(float64(known), s.costU+s.mean, samples, samples)
+	if s.l.head == headObject && s.l.sdsExact { // 8.6 keeps counters, no averages
+		total = known + int64(s.costU+s.mean)
+	}
+	s.add(what, n, s.req, total-known, s.costR+int64(s.mean+0.5))
+	s.chance(s.variance, s.variance)
+}
+
+// tableKind says how a table came to its size.
+type tableKind uint8
+
+const (
+	tablePresized tableKind = iota // told once, before the first element
+	tableAtRest                    // grown by insertions, long ago
+	tableGrown                     // grown by insertions just now
+	tableSteps
+)
+
+// table adds a hash table of n elements. entries says that elements need
+// entries of their own, noValue that they have none.
+func (s *sizer) table(kind tableKind, n int64, steps []step, set, hash, ttl bool) {
+	if s.l.bucketed {
+		s.bucketTable(kind, n, steps, hash)
+		return
+	}
+	structAlloc := s.a.Class(s.l.dictStruct)
+	counted := s.l.dictStruct
+	switch {
+	case hash && s.l.fieldTTL == ttlRedis86:
+		structAlloc = s.a.Class(64)
+		if ttl {
+			structAlloc = s.a.Class(88)
+		}
+	case hash && ttl:
+		structAlloc = s.a.Class(88)
+	}
+	s.add("hash table", 1, counted, counted, structAlloc)
+	var size, next int64
+	var variance float64
+	switch kind {
+	case tablePresized, tableAtRest:
+		size = pow2(n)
+	default:
+		d := dict{newer: s.l.dictNewer}
+		if kind == tableGrown {
+			d.insert(n)
+		}
+		for _, st := range steps {
+			if st.insert {
+				d.insert(st.n)
+			} else {
+				d.hint(st.n)
+			}
+		}
+		_, _, variance = d.slots()
+		size, next = d.tables()
+	}
+	s.add("slots", size+next, 8*(size+next), 8*(size+next), s.a.Class(8*size)+s.classOrZero(8*next))
+	s.chance(64*variance, 64*variance)
+	// Entries of 24 bytes, but for tables whose first key of a bucket needs none.
+	// All structs: {key, val, next} or {key, next} (dict.c@redis-7.2.6).
+	switch {
+	case s.l.entries == entriesAny, set && s.l.entries != entriesFull:
+		ne, variance := nonEmpty(n, size+next)
+		alloc := int64(float64(s.a.Class(16))*(float64(n)-ne) + 0.5)
+		v := float64(s.a.Class(16)) * float64(s.a.Class(16)) * variance
+		if set && s.l.entries == entriesSetSeen {
+			// Counted with the elements, whose average is taken.
+			s.costU += 16 * (float64(n) - ne)
+			s.add("entries", n, 0, 0, alloc)
+			s.chance(256*variance, v)
+		} else {
+			s.costU += float64(24 * n)
+			s.add("entries", n, 16*n, 0, alloc)
+			s.chance(0, v)
+		}
+	default:
+		s.costU += float64(24 * n)
+		s.add("entries", n, 24*n, 0, n*s.a.Class(24))
+	}
+}
+
+func (s *sizer) classOrZero(n int64) int64 {
+	if n == 0 {
+		return 0
+	}
+	return s.a.Class(n)
+}
+
+func (s *sizer) bucketTable(kind tableKind, n int64, steps []step, hash bool) {
+	counted := s.l.dictStruct
+	if hash {
+		counted += s.l.hashExtra
+	}
+	s.add("hash table", 1, counted, counted, s.a.Class(counted))
+	var size, next int64
+	var mean, variance float64
+	switch kind {
+	case tablePresized:
+		size = bucketsFor(n)
+		mean, variance, _ = s.kids.children(n, size)
+	case tableAtRest:
+		size = bucketsGrown(n)
+		mean, variance, _ = s.kids.children(n, size)
+	default:
+		t := table{newer: s.l.hashExtra > 0}
+		if kind == tableGrown {
+			t.insert(n)
+		}
+		for _, st := range steps {
+			if st.insert {
+				t.insert(st.n)
+			} else {
+				t.hint(st.n)
+			}
+		}
+		var v float64
+		size, next, _, v = t.buckets()
+		mean, variance, _ = t.children()
+		variance += v
+	}
+	b := bucketBytes * (size + next)
+	s.add("buckets", size+next, b, b, s.a.Class(bucketBytes*size)+s.classOrZero(bucketBytes*next))
+	kids := int64(bucketBytes*mean + 0.5)
+	s.add("child buckets (expected)", int64(mean+0.5), kids, kids, kids)
+	s.chance(bucketBytes*bucketBytes*variance, bucketBytes*bucketBytes*variance)
+}
+
+// opaqueValue is a value that no formula covers: its serialised bytes.
+func (s *sizer) opaqueValue(bytes int64) {
+	s.key()
+	s.opaque = true
+	s.enc = Raw
+	s.add("serialised bytes of a value without a formula", 1, bytes, bytes, bytes)
+}

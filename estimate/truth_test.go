@@ -1,0 +1,106 @@
+package estimate_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"rdbaudit/estimate"
+	"rdbaudit/fixtures"
+	"rdbaudit/rdbparse"
+)
+
+// configFor is the configuration a truth was made under.
+func configFor(tb testing.TB, truth fixtures.Truth, loaded bool) estimate.Config {
+	line, _, ok := estimate.Lookup(truth.Line)
+	require.True(tb, ok, truth.Line)
+	c := estimate.Config{Line: line, Loaded: loaded, Cluster: truth.Cluster, Limits: estimate.DefaultLimits()}
+	if truth.Allocator == "jemalloc-q16" {
+		c.Allocator = estimate.JemallocQ16
+	}
+	require.NoError(tb, c.SetOptions(truth.Options))
+	return c
+}
+
+// TestTruth holds every size and encoding against what a real server said of
+// the same key, after loading the same dump.
+func TestTruth(t *testing.T) {
+	for _, truth := range fixtures.Truths(t) {
+		t.Run(truth.Name, func(t *testing.T) {
+			t.Parallel()
+			checkTruth(t, truth)
+		})
+	}
+}
+
+func checkTruth(t *testing.T, truth fixtures.Truth) {
+	r, err := rdbparse.NewReader(bytes.NewReader(truth.Dump.Data))
+	require.NoError(t, err)
+	type id struct {
+		db  uint64
+		key string
+	}
+	want := make(map[id]fixtures.Row)
+	for _, row := range truth.Rows {
+		want[id{row.DB, string(row.Key)}] = row
+	}
+	e := estimate.New(r, configFor(t, truth, true))
+	type sum struct{ want, got int64 }
+	sums := make(map[string]*sum)
+	wrong, near, chance := 0, 0, 0
+	for {
+		rec, err := e.Next()
+		if err == io.EOF {
+			break
+		}
+		require.NoError(t, err)
+		k := id{rec.DB, string(rec.Key)}
+		row, ok := want[k]
+		require.True(t, ok, "%q is not in the truth", rec.Key)
+		delete(want, k)
+		if row.SD < 0 {
+			continue
+		}
+		bad := ""
+		if rec.Encoding.String() != row.LoadedEncoding {
+			bad = "encoding"
+		}
+		if row.SD == 0 && rec.Size != row.LoadedBytes {
+			bad += " size"
+		}
+		if row.SD > 0 {
+			chance++
+			if math.Abs(float64(rec.Size-row.LoadedBytes)) <= 5*row.SD+1 {
+				near++
+			} else {
+				t.Logf("%q %s: want %d, got %d, sd %g", rec.Key, rec.Encoding, row.LoadedBytes, rec.Size, row.SD)
+			}
+		}
+		if bad != "" {
+			if wrong++; wrong <= 10 {
+				t.Errorf("%q: %s: want %s %d, got %s %d", rec.Key, bad, row.LoadedEncoding, row.LoadedBytes, rec.Encoding, rec.Size)
+			}
+		}
+		s := sums[row.Type]
+		if s == nil {
+			s = new(sum)
+			sums[row.Type] = s
+		}
+		s.want += row.LoadedBytes
+		s.got += rec.Size
+	}
+	require.Empty(t, want, "keys that were not read")
+	require.Zero(t, wrong, fmt.Sprintf("of %d keys", len(truth.Rows)))
+	if near < chance {
+		t.Errorf("%d of %d keys with chance are more than 5 standard deviations off", chance-near, chance)
+	}
+	for typ, s := range sums {
+		if math.Abs(float64(s.got-s.want)) > 0.01*float64(s.want) {
+			t.Errorf("%s: want %d in all, got %d", typ, s.want, s.got)
+		}
+	}
+}

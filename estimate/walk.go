@@ -1,0 +1,774 @@
+package estimate
+
+import (
+	"io"
+
+	"rdbaudit/rdbparse"
+)
+
+// Estimator turns a dump into records: it walks each value once and sizes it
+// under one or more configurations.
+type Estimator struct {
+	// Keep, if set, refuses keys by their header, before the value is read.
+	Keep func(*rdbparse.Key) bool
+	// WantLargest, if set, says for which keys Record.Largest is wanted of
+	// packed values, which must be opened for it.
+	WantLargest func(*rdbparse.Key) bool
+	// WantValue, if set, is shown the bytes of string values up to MaxValue.
+	// OnSkip, if set, is told of values whose content is bad although their
+	// framing is whole; they are left out. Without it they are errors.
+	OnSkip func(*rdbparse.Key, error)
+
+	r      *rdbparse.Reader
+	sizers []*sizer
+	recs   []Record
+	opens  []bool
+	key    *rdbparse.Key
+	elems  int64
+	ttls   int64
+	large  int64
+	text   [24]byte
+	err    error // soft fault inside a value
+}
+
+// New makes an Estimator over r. The records that Next gives follow the first
+// configuration; Others has those under the rest.
+func New(r *rdbparse.Reader, configs ...Config) *Estimator {
+	e := &Estimator{r: r, recs: make([]Record, len(configs)), opens: make([]bool, len(configs))}
+	for _, c := range configs {
+		e.sizers = append(e.sizers, newSizer(c))
+	}
+	return e
+}
+
+// Explain collects what each key's sizes are made of into items, under the
+// first configuration. The slice is reused for each record.
+func (e *Estimator) Explain(items *[]Item) { e.sizers[0].items = items }
+
+// Others are the records of the current key under the second and further
+// configurations.
+func (e *Estimator) Others() []Record { return e.recs[1:] }
+
+// Reader is what the Estimator reads.
+func (e *Estimator) Reader() *rdbparse.Reader { return e.r }
+
+// Next gives the next record, valid until the following call. Its errors are
+// the Reader's: io.EOF at a good end.
+func (e *Estimator) Next() (*Record, error) {
+	for {
+		k, err := e.r.Next()
+		if err != nil {
+			return nil, err
+		}
+		if e.Keep != nil && !e.Keep(k) {
+			continue
+		}
+		if err := e.value(k); err != nil {
+			return nil, err
+		}
+		if e.err != nil {
+			if e.OnSkip == nil {
+				return nil, e.err
+			}
+			e.OnSkip(k, e.err)
+			continue
+		}
+		return &e.recs[0], nil
+	}
+}
+
+// kinds says how each kind of value becomes a record.
+func typeOf(k *rdbparse.Key) Type {
+	switch k.Type.Kind {
+	case rdbparse.StringKind:
+		return String
+	case rdbparse.ListKind:
+		return List
+	case rdbparse.SetKind:
+		return Set
+	case rdbparse.ZSetKind:
+		return ZSet
+	case rdbparse.HashKind:
+		return Hash
+	case rdbparse.StreamKind:
+		return Stream
+	case rdbparse.ModuleKind:
+		return Module
+	}
+	return Other
+}
+
+// TypeOf is the type of a key.
+func TypeOf(k *rdbparse.Key) Type { return typeOf(k) }
+
+// value walks the value of k and fills the records.
+func (e *Estimator) value(k *rdbparse.Key) error {
+	e.key, e.elems, e.ttls, e.large, e.err = k, 0, 0, -1, nil
+	for _, s := range e.sizers {
+		s.begin(k.NameLen, k.Expiry != rdbparse.NoExpiry, k.Meta)
+	}
+	t := typeOf(k)
+	var err error
+	switch {
+	case t == String:
+		err = e.stringValue()
+	case k.Type.Untested && t != Stream || t == Module || t == Other:
+		err = e.opaque()
+	case t == List:
+		err = e.list()
+	case t == Set:
+		err = e.set()
+	case t == ZSet:
+		err = e.zset()
+	case t == Hash:
+		err = e.hash()
+	case t == Stream:
+		err = e.stream()
+	}
+	if err != nil {
+		return err
+	}
+	// To the end of the value, where the type's own walk stopped before it.
+	for {
+		if _, err := e.r.Part(); err == io.EOF {
+			break
+		} else if err != nil {
+			return err
+		}
+	}
+	serialized := e.r.Offset() - k.Offset
+	for i, s := range e.sizers {
+		r := &e.recs[i]
+		*r = Record{
+			Key: k.Name, Module: k.Module, DB: k.DB, Type: t, Encoding: s.enc,
+			Size: s.u, Alloc: s.r, SizeVar: int64(s.uVar + 0.5), AllocVar: int64(s.rVar + 0.5),
+			Slack: s.slack, Serialized: serialized, Elems: e.elems, Largest: e.large,
+			Expiry: k.Expiry, Idle: k.Idle, Freq: k.Freq, Slot: k.Slot, FieldTTLs: e.ttls,
+		}
+		if r.SizeVar > 0 || r.AllocVar > 0 {
+			r.Flags |= Chance
+		}
+		if s.opaque {
+			r.Flags |= Opaque
+		}
+	}
+	return nil
+}
+
+// item makes an element of the current part; text says that it matters whether
+// the bytes spell an integer.
+func (e *Estimator) item(p *rdbparse.Part, text bool) (item, error) {
+	it := item{len: p.Len, isInt: p.IsInt, val: p.Int}
+	if p.Len > e.large {
+		e.large = p.Len
+	}
+	if text && !p.IsInt && p.Len <= longestInt {
+		b, err := e.r.Bytes()
+		if err != nil {
+			return it, e.soft(err)
+		}
+		it.val, it.isInt = canonicalInt(b)
+	}
+	return it, nil
+}
+
+// soft keeps faults of the content apart from those of the framing, after
+// which the Reader cannot go on.
+func (e *Estimator) soft(err error) error {
+	if e.err == nil {
+		e.err = err
+	}
+	return nil
+}
+
+func (e *Estimator) stringValue() error {
+	p, err := e.r.Part()
+	if err != nil {
+		return err
+	}
+	it, err := e.item(p, true)
+	if err != nil {
+		return err
+	}
+	e.elems = 1
+	for _, s := range e.sizers {
+		s.stringValue(it)
+	}
+	return nil
+}
+
+// opaque passes over a value without a formula: a module's, an array.
+func (e *Estimator) opaque() error {
+	from := e.r.Offset()
+	for {
+		p, err := e.r.Part()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		e.large = max(e.large, p.Len)
+		switch p.Kind {
+		case rdbparse.PartElement, rdbparse.PartFieldValue:
+			e.elems++
+		case rdbparse.PartPacked:
+			e.elems += max(p.Count-1, 0)
+		}
+	}
+	for _, s := range e.sizers {
+		s.opaqueValue(e.r.Offset() - from)
+	}
+	return nil
+}
+
+// entries walks the entries of the current packed part. A fault of the
+// contents ends it and is kept apart.
+func (e *Estimator) entries(each func(item)) error {
+	for {
+		en, err := e.r.Entry()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return e.soft(err)
+		}
+		each(entryItem(en))
+	}
+}
+
+func entryItem(en *rdbparse.Entry) item {
+	it := item{len: en.Len, isInt: en.IsInt, val: en.Int}
+	if !en.IsInt && en.Len <= longestInt && en.Str != nil {
+		it.val, it.isInt = canonicalInt(en.Str)
+	}
+	return it
+}
+
+func (e *Estimator) wantLargest() bool { return e.WantLargest != nil && e.WantLargest(e.key) }
+
+// rebuilds says whether a packed format is not the line's own.
+func (s *sizer) rebuilds(f rdbparse.Format) bool {
+	switch f {
+	case rdbparse.Zipmap:
+		return true
+	case rdbparse.Ziplist:
+		return !s.l.ziplists
+	case rdbparse.Listpack:
+		return s.l.ziplists
+	}
+	return false
+}
+
+// open decides for each sizer whether it wants the entries of a part, and says
+// whether anybody does.
+func (e *Estimator) open(p *rdbparse.Part, wants func(*sizer) bool) bool {
+	any := p.Count < 0 || e.wantLargest()
+	for i, s := range e.sizers {
+		e.opens[i] = wants(s)
+		any = any || e.opens[i]
+	}
+	return any
+}
+
+func (e *Estimator) list() error {
+	for _, s := range e.sizers {
+		s.beginList()
+	}
+	for {
+		p, err := e.r.Part()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		switch p.Kind {
+		case rdbparse.PartElement:
+			it, err := e.item(p, true)
+			if err != nil {
+				return err
+			}
+			e.elems++
+			for _, s := range e.sizers {
+				s.push(it)
+			}
+		case rdbparse.PartPacked: // one ziplist, which is taken apart
+			for _, s := range e.sizers {
+				s.list.neverPacked = true
+			}
+			if err := e.entries(func(it item) {
+				e.elems++
+				e.large = max(e.large, it.len)
+				for _, s := range e.sizers {
+					s.push(it)
+				}
+			}); err != nil {
+				return err
+			}
+		case rdbparse.PartNode:
+			if err := e.listNode(p); err != nil {
+				return err
+			}
+		}
+	}
+	for _, s := range e.sizers {
+		s.endList()
+	}
+	return nil
+}
+
+func (e *Estimator) listNode(p *rdbparse.Part) error {
+	n, b, stored := p.Count, p.Len, int64(0)
+	plain := p.Format == rdbparse.Plain
+	if p.LZF {
+		stored = p.Stored
+	}
+	if plain {
+		e.large = max(e.large, p.Len)
+	} else if e.open(p, func(s *sizer) bool { return s.rebuilds(p.Format) }) {
+		for i, s := range e.sizers {
+			if e.opens[i] {
+				s.lp, s.zl = listpackFrame, ziplistSize{}
+			}
+		}
+		n = 0
+		if err := e.entries(func(it item) {
+			n++
+			e.large = max(e.large, it.len)
+			for i, s := range e.sizers {
+				if e.opens[i] {
+					s.pack(it)
+				}
+			}
+		}); err != nil {
+			return err
+		}
+	}
+	if n == 0 {
+		return nil // servers drop empty nodes
+	}
+	e.elems += n
+	for i, s := range e.sizers {
+		size := b
+		if !plain && e.opens[i] {
+			size = s.packedBuilt()
+		}
+		s.node(size, n, stored, plain)
+	}
+	return nil
+}
+
+func (e *Estimator) set() error {
+	p, err := e.r.Part()
+	if err == io.EOF {
+		return e.empty()
+	}
+	if err != nil {
+		return err
+	}
+	if p.Kind == rdbparse.PartPacked {
+		intset, b := p.Format == rdbparse.Intset, p.Len
+		e.elems = p.Count
+		for _, s := range e.sizers {
+			s.beginElements(p.Count, false)
+		}
+		opened := e.open(p, func(s *sizer) bool { return s.setBlobOpens(intset, p.Count) })
+		if opened {
+			e.elems = 0
+			if err := e.entries(func(it item) {
+				e.elems++
+				e.large = max(e.large, it.len)
+				for i, s := range e.sizers {
+					if e.opens[i] {
+						s.member(it)
+					}
+				}
+			}); err != nil {
+				return err
+			}
+		}
+		for i, s := range e.sizers {
+			s.endSetBlob(intset, b, opened && e.opens[i])
+		}
+		return nil
+	}
+	n := e.r.Left() + 1
+	build := false
+	for _, s := range e.sizers {
+		s.beginElements(n, s.Loaded && n <= s.Limits.SetIntset)
+		build = build || s.build
+	}
+	for {
+		it, err := e.item(p, build)
+		if err != nil {
+			return err
+		}
+		e.elems++
+		for _, s := range e.sizers {
+			s.member(it)
+		}
+		if p, err = e.r.Part(); err == io.EOF {
+			break
+		} else if err != nil {
+			return err
+		}
+	}
+	for _, s := range e.sizers {
+		s.endSet()
+	}
+	return nil
+}
+
+// empty is a collection without elements, which servers do not load.
+func (e *Estimator) empty() error {
+	for _, s := range e.sizers {
+		s.beginElements(0, false)
+		s.enc = Unknown
+		s.key()
+	}
+	return nil
+}
+
+func (e *Estimator) zset() error {
+	p, err := e.r.Part()
+	if err == io.EOF {
+		return e.empty()
+	}
+	if err != nil {
+		return err
+	}
+	if p.Kind == rdbparse.PartPacked {
+		b, format := p.Len, p.Format
+		n := int64(-1)
+		if p.Count >= 0 {
+			n = p.Count / 2
+		}
+		e.elems = n
+		for _, s := range e.sizers {
+			s.beginElements(n, s.rebuilds(format))
+		}
+		opened := e.open(p, func(s *sizer) bool { return s.zsetBlobOpens(n, s.rebuilds(format)) })
+		if opened {
+			count := int64(0)
+			if err := e.entries(func(it item) {
+				member := count&1 == 0
+				if member {
+					e.large = max(e.large, it.len)
+				}
+				count++
+				for i, s := range e.sizers {
+					if !e.opens[i] {
+						continue
+					}
+					if member {
+						s.zmember(it)
+					}
+					if s.build {
+						s.pack(it)
+					}
+				}
+			}); err != nil {
+				return err
+			}
+			if count&1 != 0 {
+				e.soft(e.pairFault())
+			}
+			e.elems = count / 2
+		}
+		for i, s := range e.sizers {
+			s.endZSetBlob(b, opened && e.opens[i], s.rebuilds(format))
+		}
+		return nil
+	}
+	n := e.r.Left() + 1
+	build := false
+	for _, s := range e.sizers {
+		s.beginElements(n, s.zsetBuilds(n))
+		build = build || s.build
+	}
+	for {
+		it, err := e.item(p, build)
+		if err != nil {
+			return err
+		}
+		if p, err = e.r.Part(); err != nil {
+			return err
+		}
+		e.elems++
+		for _, s := range e.sizers {
+			s.scored(it, p.Score)
+		}
+		if p, err = e.r.Part(); err == io.EOF {
+			break
+		} else if err != nil {
+			return err
+		}
+	}
+	for _, s := range e.sizers {
+		s.endZSet()
+	}
+	return nil
+}
+
+func (e *Estimator) pairFault() error {
+	return &rdbparse.Error{Offset: e.r.Offset(), Key: append([]byte{}, e.key.Name...), Err: rdbparse.ErrPacked,
+		Detail: "the number of entries does not come out even"}
+}
+
+func (e *Estimator) hash() error {
+	p, err := e.r.Part()
+	if err == io.EOF {
+		return e.empty()
+	}
+	if err != nil {
+		return err
+	}
+	if p.Kind == rdbparse.PartPacked {
+		return e.hashBlob(p)
+	}
+	return e.hashFields(p)
+}
+
+func (e *Estimator) hashBlob(p *rdbparse.Part) error {
+	b, format := p.Len, p.Format
+	zipmap := format == rdbparse.Zipmap
+	withTTL := e.key.Type.Code == 23 || e.key.Type.Code == 25
+	per := int64(2)
+	if withTTL {
+		per = 3
+	}
+	n := p.Count
+	if n >= 0 && !zipmap {
+		n /= per
+	}
+	e.elems = n
+	for _, s := range e.sizers {
+		s.beginElements(n, s.rebuilds(format))
+	}
+	opened := e.open(p, func(s *sizer) bool { return s.hashBlobOpens(n, s.rebuilds(format), withTTL) })
+	// The fields with a TTL can be told from the entries alone.
+	if opened || withTTL {
+		count := int64(0)
+		var f, v item
+		var ttl fieldTTL
+		if err := e.entries(func(it item) {
+			switch count % per {
+			case 0:
+				f = it
+				e.large = max(e.large, it.len)
+			case 1:
+				v = it
+				e.large = max(e.large, it.len)
+			case 2:
+				if ttl = (fieldTTL{it.val != 0, it.val}); ttl.has {
+					e.ttls++
+				}
+			}
+			count++
+			if count%per != 0 {
+				return
+			}
+			for i, s := range e.sizers {
+				if e.opens[i] {
+					s.pair(f, v, ttl)
+				}
+			}
+		}); err != nil {
+			return err
+		}
+		if count%per != 0 {
+			e.soft(e.pairFault())
+		}
+		e.elems = count / per
+	}
+	for i, s := range e.sizers {
+		s.endHashBlob(b, opened && e.opens[i], s.rebuilds(format), zipmap, withTTL)
+	}
+	return nil
+}
+
+func (e *Estimator) hashFields(p *rdbparse.Part) error {
+	n := e.r.Left() + 1
+	withTTL := p.Kind == rdbparse.PartFieldTTL
+	valkey := e.r.Info().Flavor == rdbparse.Valkey && e.key.Type.Code == 22
+	build := false
+	for _, s := range e.sizers {
+		s.beginElements(n, s.hashBuilds(n) && !valkey)
+		build = build || s.build
+	}
+	for {
+		var ttl fieldTTL
+		if withTTL {
+			ttl = partTTL(p)
+			var err error
+			if p, err = e.r.Part(); err != nil {
+				return err
+			}
+		}
+		f, err := e.item(p, build)
+		if err != nil {
+			return err
+		}
+		if p, err = e.r.Part(); err != nil {
+			return err
+		}
+		v, err := e.item(p, build)
+		if err != nil {
+			return err
+		}
+		if valkey {
+			if p, err = e.r.Part(); err != nil {
+				return err
+			}
+			ttl = partTTL(p)
+		}
+		e.elems++
+		if ttl.has {
+			e.ttls++
+		}
+		for _, s := range e.sizers {
+			s.pair(f, v, ttl)
+			if s.build && withTTL {
+				s.pack(item{isInt: true, val: ttl.at, len: 1})
+			}
+		}
+		if p, err = e.r.Part(); err == io.EOF {
+			break
+		} else if err != nil {
+			return err
+		}
+	}
+	for _, s := range e.sizers {
+		s.endHash(withTTL || valkey)
+	}
+	return nil
+}
+
+func partTTL(p *rdbparse.Part) fieldTTL {
+	if p.Expiry == rdbparse.NoExpiry {
+		return fieldTTL{}
+	}
+	return fieldTTL{true, p.Expiry}
+}
+
+func (e *Estimator) stream() error {
+	for _, s := range e.sizers {
+		s.beginStream()
+	}
+	largest := e.wantLargest()
+	for {
+		p, err := e.r.Part()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		switch p.Kind {
+		case rdbparse.PartStreamNode:
+			for _, s := range e.sizers {
+				s.streamNode(p.ID, p.Len)
+			}
+			if largest {
+				if err := e.streamEntries(); err != nil {
+					return err
+				}
+			}
+		case rdbparse.PartStream:
+			e.elems = p.Count
+		case rdbparse.PartPending:
+			for _, s := range e.sizers {
+				s.pendingEntry(p.ID)
+			}
+		case rdbparse.PartOwned:
+			for _, s := range e.sizers {
+				s.ownedEntry(p.ID)
+			}
+		case rdbparse.PartGroup, rdbparse.PartConsumer:
+			kind, n := p.Kind, p.Len
+			name, err := e.r.Bytes()
+			if err != nil {
+				if e.soft(err); n > 0 {
+					name = nil
+				}
+			}
+			for _, s := range e.sizers {
+				if kind == rdbparse.PartGroup {
+					s.group(name)
+				} else {
+					s.consumer(name, n)
+				}
+			}
+		case rdbparse.PartProducer:
+			for _, s := range e.sizers {
+				s.producer()
+			}
+		case rdbparse.PartProducerItem:
+			for _, s := range e.sizers {
+				s.producerItem(p.Len)
+			}
+		}
+	}
+	for _, s := range e.sizers {
+		s.endStream()
+	}
+	return nil
+}
+
+// streamEntries finds the longest entry of a node: the bytes of its fields and
+// values (t_stream.c@redis-8.6.3 streamAppendItem for the layout).
+func (e *Estimator) streamEntries() error {
+	const (
+		deleted    = 1
+		sameFields = 2
+	)
+	at, state := int64(0), 0 // state 0: master entry; then flags, ms, seq, ...
+	var masterFields, masterLen, left, size, flags int64
+	big := int64(-1)
+	err := e.entries(func(it item) {
+		switch state {
+		case 0: // count, deleted, fields, names, 0
+			switch {
+			case at == 2:
+				masterFields = it.val
+				left = it.val
+			case at > 2 && left > 0:
+				masterLen += it.len
+				left--
+			case at > 2:
+				state = 1
+			}
+			at++
+		case 1:
+			flags, state = it.val, 2
+		case 2:
+			state = 3
+		case 3:
+			size, state = 0, 4
+			if flags&sameFields != 0 {
+				left, size, state = masterFields, masterLen, 5
+				if left <= 0 {
+					state = 6
+				}
+			}
+		case 4: // number of pairs
+			left, state = 2*it.val, 5
+			if left <= 0 {
+				state = 6
+			}
+		case 5:
+			size += it.len
+			if left--; left <= 0 {
+				state = 6
+			}
+		case 6: // the entry's length in elements
+			if flags&deleted == 0 {
+				big = max(big, size)
+			}
+			state = 1
+		}
+	})
+	e.large = max(e.large, big)
+	return err
+}
