@@ -107,5 +107,5 @@ func TestSampled(t *testing.T) {
 		}
 	}
 	require.Positive(t, short)
-	require.EqualValues(t, math.MaxInt64, sampled(0, 1e300, 1, 1))
+	require.EqualValues(t, int64(math.MaxInt64), sampled(0, 1e300, 1, 1))
 }

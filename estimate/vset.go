@@ -23,7 +23,7 @@ const (
 // vsetBytes returns mean and variance of the bytes of the index of a hash with
 // total expiring fields, given their expiry times (unix milliseconds) in the
 // order of the dump. If there are only the first of them, what these take is
-// scaled up. It reorders expires.
+// scaled up. The slice is its to reorder.
 func vsetBytes(a Allocator, expires []int64, total int64) (mean, variance float64) {
 	total = max(total, int64(len(expires)))
 	switch {
@@ -31,6 +31,9 @@ func vsetBytes(a Allocator, expires []int64, total int64) (mean, variance float6
 		return 0, 0
 	case total <= vsetVector:
 		return float64(vectorBytes(a, total)), 0
+	}
+	for i, at := range expires {
+		expires[i] = min(at, 1<<62) // so that a damaged dump's windows have an end
 	}
 	// A vector that gets too long hands over its entries by expiry time, the
 	// rest come as they are. Buckets never span coarse windows, so each window

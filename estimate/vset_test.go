@@ -2,6 +2,7 @@ package estimate
 
 import (
 	"encoding/binary"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"sort"
@@ -119,6 +120,16 @@ func TestVset(t *testing.T) {
 	}
 	mean, _ := vsetBytes(Jemalloc, nil, 0)
 	require.Zero(t, mean)
+}
+
+func TestVsetDamaged(t *testing.T) {
+	odd := []int64{math.MinInt64, -1, 0, math.MaxInt64, math.MaxInt64 - 8191}
+	expires := make([]int64, 1000)
+	for i := range expires {
+		expires[i] = odd[i%len(odd)]
+	}
+	mean, _ := vsetBytes(Jemalloc, expires, 1000)
+	require.Greater(t, mean, 9000.)
 }
 
 func TestVsetScaled(t *testing.T) {
