@@ -71,11 +71,19 @@ func appendKeptText(dst, kept []byte) []byte {
 	if len(kept) <= maxKey {
 		return AppendEscaped(dst, kept)
 	}
+	dst = AppendEscaped(dst, kept[:maxKey])
+	dst = append(dst, '\\', '+')
+	return appendInt(dst, int64(keptLen(kept))-maxKey)
+}
+
+// keptLen is the length of the whole key.
+func keptLen(kept []byte) int {
+	if len(kept) <= maxKey {
+		return len(kept)
+	}
 	var n uint64
 	for _, b := range kept[maxKey:] {
 		n = n<<8 | uint64(b)
 	}
-	dst = AppendEscaped(dst, kept[:maxKey])
-	dst = append(dst, '\\', '+')
-	return appendInt(dst, int64(n)-maxKey)
+	return int(n)
 }

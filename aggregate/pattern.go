@@ -53,7 +53,7 @@ type Patterner struct {
 	colon   bool  // ':' is one of them
 	byByte  [256]uint8
 	user    []userPattern
-	longest int
+	scratch []byte // for names that must be made to be compared
 }
 
 type separator struct {
@@ -193,7 +193,6 @@ func NewPatterner(o *Options) (*Patterner, error) {
 		p.single = p.single && len(s) == 1
 		p.colon = p.colon || s == ":"
 		p.byByte[s[0]] = uint8(i)
-		p.longest = max(p.longest, len(s))
 	}
 	slices.SortStableFunc(p.order, func(a, b int) int { return len(o.Separators[b]) - len(o.Separators[a]) })
 	var firstErr error

@@ -1,0 +1,98 @@
+package aggregate
+
+import "rdbaudit/estimate"
+
+// Specs lists all analyses in the order of their tables. The names are
+// stable: help, flags and parts use them.
+func Specs() []Spec {
+	return []Spec{
+		{"patterns", "memory by key pattern, as a tree", func(o *Options) Analysis { return NewPatterns(o) }},
+		{"types", "keys by type and encoding", func(o *Options) Analysis { return NewTypes(o) }},
+		{"totals", "sums over all keys, and by database", func(o *Options) Analysis { return NewTotals(o) }},
+		{"largest", "the largest keys, overall and of each type", func(o *Options) Analysis { return NewTop(o) }},
+		{"sizes", "keys by size, in powers of two", func(o *Options) Analysis { return NewSizes(o) }},
+		{"ttl", "keys by time to live", func(o *Options) Analysis { return NewTTL(o) }},
+		{"idle", "keys by time since their last access", func(o *Options) Analysis { return NewIdle(o) }},
+		{"frequency", "keys by LFU access counter", func(o *Options) Analysis { return NewFreq(o) }},
+	}
+}
+
+// Set is one of each analysis. It works out once what several of them need of
+// a record. Not safe for concurrent use: each worker has its own, and they
+// are merged; Options.TableMemory is then each worker's share.
+type Set struct {
+	o        *Options
+	it       item
+	patterns *Patterns
+	types    *Types
+	totals   *Totals
+	largest  *Top
+	sizes    *Sizes
+	ttl      *TTL
+	idle     *Idle
+	freq     *Freq
+}
+
+// NewSet makes a set, or says what is wrong with the options.
+func NewSet(o *Options) (*Set, error) {
+	if err := o.Check(); err != nil {
+		return nil, err
+	}
+	return &Set{
+		o: o.normal(), patterns: NewPatterns(o), types: NewTypes(o), totals: NewTotals(o), largest: NewTop(o),
+		sizes: NewSizes(o), ttl: NewTTL(o), idle: NewIdle(o), freq: NewFreq(o),
+	}, nil
+}
+
+// Add counts one record in all analyses. It keeps nothing of r.
+func (s *Set) Add(r *estimate.Record) {
+	it := &s.it
+	it.fill(s.o, r)
+	it.text, it.same = s.patterns.p.walk(it.text[:0], r.Key, true)
+	s.patterns.add(it)
+	s.types.add(it)
+	s.totals.add(it)
+	s.largest.add(it)
+	s.sizes.add(it)
+	s.ttl.add(it)
+	s.idle.add(it)
+	s.freq.add(it)
+}
+
+// analyses are in the order of Specs.
+func (s *Set) analyses() []Analysis {
+	return []Analysis{s.patterns, s.types, s.totals, s.largest, s.sizes, s.ttl, s.idle, s.freq}
+}
+
+// Merge counts all that o has counted; o must not be used afterwards. The
+// error names the option in which the two differ; nothing is merged then.
+func (s *Set) Merge(o *Set) error {
+	if err := s.o.same(o.o); err != nil {
+		return err
+	}
+	others := o.analyses()
+	for i, a := range s.analyses() {
+		if err := a.Merge(others[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Tables renders all analyses. It may be called once, after the last Add and Merge.
+func (s *Set) Tables() []Table {
+	var tables []Table
+	for _, a := range s.analyses() {
+		tables = append(tables, a.Tables(s.totals)...)
+	}
+	return tables
+}
+
+// Totals are the sums so far; they go on changing with Add and Merge.
+func (s *Set) Totals() *Totals { return s.totals }
+
+// Patterns is the pattern analysis, for what its tables do not say.
+func (s *Set) Patterns() *Patterns { return s.patterns }
+
+// Threshold is [Top.Threshold] of the largest keys.
+func (s *Set) Threshold(t estimate.Type) int64 { return s.largest.Threshold(t) }

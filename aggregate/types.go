@@ -1,0 +1,114 @@
+package aggregate
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"rdbaudit/estimate"
+)
+
+// Types is the analysis "types": keys by type and encoding.
+type Types struct {
+	o    *Options
+	mods modules
+	rows []typeSums // by kind
+}
+
+type typeSums struct {
+	keys, bytes, elems, max int64
+	noTTLKeys, noTTLBytes   int64
+	expected                int64
+}
+
+// NewTypes makes the analysis "types".
+func NewTypes(o *Options) *Types { return &Types{o: o.normal(), rows: make([]typeSums, plainKinds)} }
+
+// Add counts one record.
+func (t *Types) Add(r *estimate.Record) {
+	var it item
+	it.fill(t.o, r)
+	t.add(&it)
+}
+
+func (t *Types) add(it *item) {
+	s := t.at(t.mods.kind(it.r))
+	s.keys++
+	s.bytes += it.n
+	s.elems += it.r.Elems
+	s.max = max(s.max, it.n)
+	if it.life == noTTL {
+		s.noTTLKeys++
+		s.noTTLBytes += it.n
+	}
+	if it.r.Flags&estimate.Chance != 0 {
+		s.expected += it.n
+	}
+}
+
+func (t *Types) at(k kind) *typeSums {
+	for int(k) >= len(t.rows) {
+		t.rows = append(t.rows, make([]typeSums, estimate.NumEncodings)...)
+	}
+	return &t.rows[k]
+}
+
+// Merge counts all that other has counted.
+func (t *Types) Merge(other Analysis) error {
+	o, ok := other.(*Types)
+	if !ok {
+		return errType(t, other)
+	}
+	if err := t.o.same(o.o); err != nil {
+		return err
+	}
+	for k := range o.rows {
+		from := &o.rows[k]
+		if from.keys == 0 {
+			continue
+		}
+		s := t.at(t.mods.from(&o.mods, kind(k)))
+		s.keys += from.keys
+		s.bytes += from.bytes
+		s.elems += from.elems
+		s.max = max(s.max, from.max)
+		s.noTTLKeys += from.noTTLKeys
+		s.noTTLBytes += from.noTTLBytes
+		s.expected += from.expected
+	}
+	return nil
+}
+
+// Tables renders the table "types", the largest first.
+func (t *Types) Tables(totals *Totals) []Table {
+	table := Table{Name: "types", Title: "Types and encodings", Columns: []Column{
+		{"type", Text, "type of the keys; module:NAME for values of modules"},
+		{"encoding", Text, "what OBJECT ENCODING says"},
+		{"keys", Count, "keys"},
+		{"bytes", Bytes, "their bytes"},
+		{"share", Share, "bytes as a share of all"},
+		{"elements", Count, "members, fields, list elements, stream entries; 1 for a string"},
+		{"avg_bytes", Bytes, "mean bytes of a key"},
+		{"max_bytes", Bytes, "bytes of the largest key"},
+		{"no_ttl_keys", Count, "keys without a TTL"},
+		{"no_ttl_bytes", Bytes, "their bytes"},
+		{"expected_bytes", Bytes, "part of bytes that rests on an expected value, because the server draws lots"},
+	}}
+	for k := range t.rows {
+		s := &t.rows[k]
+		if s.keys == 0 {
+			continue
+		}
+		table.Rows = append(table.Rows, []Cell{
+			{S: t.mods.typeName(kind(k))}, {S: t.mods.encoding(kind(k))}, {I: s.keys}, {I: s.bytes}, share(s.bytes, totals.Bytes),
+			{I: s.elems}, {I: mean(s.bytes, s.keys)}, {I: s.max}, {I: s.noTTLKeys}, {I: s.noTTLBytes}, {I: s.expected},
+		})
+	}
+	slices.SortFunc(table.Rows, func(a, b []Cell) int {
+		return cmp.Or(cmp.Compare(b[3].I, a[3].I), cmp.Compare(a[0].S, b[0].S), cmp.Compare(a[1].S, b[1].S))
+	})
+	if slices.Contains(t.mods.names, otherModule) {
+		table.Notes = append(table.Notes, fmt.Sprintf("more than %d module types: the rest is module:%s", maxModules, otherModule))
+	}
+	return []Table{table}
+}
