@@ -45,7 +45,8 @@ func nonEmpty(keys, buckets int64) (mean, variance float64) {
 //
 // The zero value is a table of Redis 6.2, 7.0 or 7.2 without slots.
 type dict struct {
-	newer bool // Redis 7.4 and later, Valkey 8.0
+	newer bool  // Redis 7.4 and later, Valkey 8.0
+	finds int64 // look-ups before each insertion, which move a bucket each
 
 	size  int64 // slots of the table, or of the old one while rehashing
 	next  int64 // slots of the new table; 0 when not rehashing
@@ -97,15 +98,15 @@ func (d *dict) insert(count int64) {
 		// Whether the rehash is over matters again when the new table is full.
 		if n := min(count, d.next-d.used); n > 0 {
 			d.used += n
-			d.steps += n
+			d.steps += n * (1 + d.finds)
 			count -= n
 			continue
 		}
-		if d.settle(1); d.next == 0 {
+		if d.settle(1 + d.finds); d.next == 0 {
 			continue
 		}
 		d.used++
-		d.steps++
+		d.steps += 1 + d.finds
 		count--
 	}
 }

@@ -12,6 +12,7 @@ type fieldTTL struct {
 // pair adds a field and its value.
 func (s *sizer) pair(f, v item, ttl fieldTTL) {
 	s.pairCost(f.len, v.len, ttl.has)
+	s.longest = max(s.longest, f.len, v.len)
 	if ttl.has {
 		s.ttls++
 		s.ttlMin, s.ttlMax = min(s.ttlMin, ttl.at), max(s.ttlMax, ttl.at)
@@ -128,8 +129,11 @@ func (s *sizer) endHash(withTTL bool) {
 	r := n - p - 1
 	valkeyTTL := withTTL && s.l.fieldTTL == ttlValkey
 	switch {
+	case !s.Loaded && valkeyTTL && n <= s.Limits.HashEntries:
+		s.hashTable(tablePresized, nil) // made of a listpack at the first TTL
 	case !s.Loaded:
-		s.hashTable(tableAtRest, nil)
+		s.shrunk = n <= s.Limits.HashEntries && s.longest <= s.Limits.HashValue && !valkeyTTL
+		s.hashTable(s.live(n, s.Limits.HashEntries, false))
 	case valkeyTTL:
 		s.hashTable(tablePresized, nil)
 	case n > s.Limits.HashEntries && withTTL:

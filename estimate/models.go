@@ -40,6 +40,8 @@ type Line struct {
 	setListpack                               bool  // 7.2
 	growPacked                                bool  // tables that replace a packed zset grow step by step (6.2, 7.0)
 	growHash                                  bool  // likewise hashes (6.2)
+	hashFinds                                 int64 // look-ups before a live hash inserts a field (t_hash.c hashTypeSet)
+	bulk                                      bool  // one command with many elements sizes the table at once (7.2)
 	fpconv                                    bool  // scores as the shortest digits (7.2)
 	fieldTTL                                  ttlRule
 	hash                                      hashRule
@@ -129,19 +131,19 @@ const (
 func lines() []Line {
 	redis62 := Line{
 		Name: "redis-6.2", Tested: "6.2.16", RDB: 9,
-		packedExact: true, dictStruct: 96, ziplists: true, nodeStruct: 32, growPacked: true, growHash: true,
+		packedExact: true, dictStruct: 96, ziplists: true, nodeStruct: 32, growPacked: true, growHash: true, hashFinds: 1,
 		presized: true, slotPerKey: 44, streamStruct: 40, groupStruct: 32, consumerStruct: 24,
 		startup: 812136, base: 874120, startupCluster: 1470000,
 	}
 	redis70 := Line{
 		Name: "redis-7.0", Tested: "7.0.15", RDB: 10,
-		embstr: embstrClassic, dictStruct: 56, nodeStruct: 40, plain: plainFrom1GiB, growPacked: true,
+		embstr: embstrClassic, dictStruct: 56, nodeStruct: 40, plain: plainFrom1GiB, growPacked: true, hashFinds: 1,
 		presized: true, slotPerKey: 16, streamStruct: 80, groupStruct: 40, consumerStruct: 24,
 		startup: 858904, base: 906640, startupCluster: 1580000,
 	}
 	redis72 := redis70
 	redis72.Name, redis72.Tested, redis72.RDB = "redis-7.2", "7.2.6", 11
-	redis72.listPacked, redis72.setListpack, redis72.entries, redis72.growPacked, redis72.fpconv = true, true, entriesSet, false, true
+	redis72.listPacked, redis72.setListpack, redis72.entries, redis72.growPacked, redis72.fpconv, redis72.bulk, redis72.hashFinds = true, true, entriesSet, false, true, true, 0
 	redis72.slotPerKey, redis72.consumerStruct = 8, 32
 	redis72.startup, redis72.base, redis72.startupCluster = 866096, 913968, 1582912
 
@@ -153,14 +155,14 @@ func lines() []Line {
 
 	redis80 := redis74
 	redis80.Name, redis80.Tested = "redis-8.0", "8.0.6"
-	redis80.byElements = true
+	redis80.byElements, redis80.hashFinds = true, 1
 	redis80.perSlot, redis80.perSlotX, redis80.once = 2560, 64, 2624
 	redis80.startup, redis80.base, redis80.startupCluster = 652872, 700760, 1940000
 
 	redis86 := redis80
 	redis86.Name, redis86.Tested, redis86.RDB = "redis-8.6", "8.6.3", 13
 	redis86.head, redis86.embstr, redis86.modernSds, redis86.sdsExact, redis86.packedExact = headObject, embstrCacheLineX, true, true, true
-	redis86.byElements, redis86.entries, redis86.presized = false, entriesAny, true
+	redis86.byElements, redis86.hashFinds, redis86.entries, redis86.presized = false, 0, entriesAny, true
 	redis86.fieldTTL, redis86.hash, redis86.skip, redis86.stream = ttlRedis86, hashEntry, skipEmbedR, streamExact
 	redis86.perSlot, redis86.perSlotX = 2624, 0
 	redis86.startup, redis86.base, redis86.startupCluster = 705608, 754040, 2258264

@@ -21,6 +21,15 @@ func (s *sizer) member(e item) {
 	s.n++
 }
 
+// setBuilds says whether the texts of the members of a set of n, stored one by
+// one, matter: it may become packed, or have been an intset before.
+func (s *sizer) setBuilds(n int64) bool {
+	if s.Loaded {
+		return n <= s.Limits.SetIntset
+	}
+	return !s.l.bulk && n > s.Limits.SetIntset
+}
+
 func (s *sizer) setTable(kind tableKind, steps []step) {
 	s.enc = Hashtable
 	s.key()
@@ -33,7 +42,12 @@ func (s *sizer) endSet() {
 	n := s.n
 	switch {
 	case !s.Loaded:
-		s.setTable(tableAtRest, nil)
+		s.shrunk = s.l.setListpack && n <= s.Limits.SetEntries && s.longest <= s.Limits.SetValue
+		if s.l.bulk {
+			s.setTable(s.live(n, s.Limits.SetEntries, false))
+		} else {
+			s.setTable(s.live(n, s.Limits.SetIntset, s.firstText < 0))
+		}
 	case n > s.Limits.SetIntset:
 		s.setTable(tablePresized, nil)
 	case s.firstText < 0:

@@ -43,9 +43,11 @@ type sizer struct {
 	keyU   int64 // part of u that sampling leaves alone: key text and entry
 	uVar   float64
 	rVar   float64
+	kind   Type
 	enc    Encoding
 	slack  int64
 	opaque bool
+	shrunk bool // a table that a restart would pack again
 
 	// sums over elements
 	n              int64 // elements seen
@@ -74,9 +76,10 @@ func newSizer(c Config) *sizer {
 	return s
 }
 
-func (s *sizer) begin(name int64, ttl bool, meta int) {
+func (s *sizer) begin(kind Type, name int64, ttl bool, meta int) {
+	s.kind = kind
 	s.name, s.ttl, s.meta = name, ttl, int64(meta)
-	s.u, s.r, s.keyU, s.uVar, s.rVar, s.slack, s.opaque = 0, 0, 0, 0, 0, 0, false
+	s.u, s.r, s.keyU, s.uVar, s.rVar, s.slack, s.opaque, s.shrunk = 0, 0, 0, 0, 0, 0, false, false
 	if s.items != nil {
 		*s.items = (*s.items)[:0]
 	}
@@ -146,7 +149,11 @@ func (s *sizer) keyAnd(what string, saved int64) {
 	case headEntryKey:
 		s.add(what, 1, 16, 16, s.a.Class(16)-saved)
 		u := s.u
-		s.one("dictionary entry with key text", 17+sdsHeader(s.name, true)+s.name+1)
+		header := sdsHeader(s.name, true)
+		if !s.Loaded {
+			header = max(header, 3) // of the command's argument, which was copied as it was
+		}
+		s.one("dictionary entry with key text", 17+header+s.name+1)
 		s.keyU = s.u - u
 	case headUncounted:
 		n := s.keyInObject()
@@ -270,6 +277,21 @@ const (
 	tableSteps
 )
 
+// live sizes the table of n elements of a server that has not been restarted,
+// as far as that can be told. One command with many elements makes a table of
+// the right size (7.2); what became a table for other reasons has grown step
+// by step, and a rehash may have stopped on the way for want of commands.
+func (s *sizer) live(n, limit int64, ints bool) (tableKind, []step) {
+	switch {
+	case s.l.bulk && n > limit:
+		return tablePresized, nil
+	case n > limit && (ints || !s.l.growHash && !s.l.bulk && s.kind == Hash):
+		// Converted with the element that was too much, and sized for that.
+		return tableSteps, []step{{false, limit + 1}, {true, n}}
+	}
+	return tableGrown, nil
+}
+
 // table adds a hash table of n elements. entries says that elements need
 // entries of their own, noValue that they have none.
 func (s *sizer) table(kind tableKind, n int64, steps []step, set, hash, ttl bool) {
@@ -296,6 +318,13 @@ func (s *sizer) table(kind tableKind, n int64, steps []step, set, hash, ttl bool
 		size = pow2(n)
 	default:
 		d := dict{newer: s.l.dictNewer}
+		switch {
+		case s.Loaded:
+		case s.kind == Hash:
+			d.finds = s.l.hashFinds
+		case s.kind == ZSet:
+			d.finds = 1 // t_zset.c zsetAdd
+		}
 		if kind == tableGrown {
 			d.insert(n)
 		}

@@ -104,10 +104,10 @@ func TypeOf(k *rdbparse.Key) Type { return typeOf(k) }
 // value walks the value of k and fills the records.
 func (e *Estimator) value(k *rdbparse.Key) error {
 	e.key, e.elems, e.ttls, e.large, e.err = k, 0, 0, -1, nil
-	for _, s := range e.sizers {
-		s.begin(k.NameLen, k.Expiry != rdbparse.NoExpiry, k.Meta)
-	}
 	t := typeOf(k)
+	for _, s := range e.sizers {
+		s.begin(t, k.NameLen, k.Expiry != rdbparse.NoExpiry, k.Meta)
+	}
 	var err error
 	switch {
 	case t == String:
@@ -150,6 +150,9 @@ func (e *Estimator) value(k *rdbparse.Key) error {
 		}
 		if s.opaque {
 			r.Flags |= Opaque
+		}
+		if s.shrunk {
+			r.Flags |= History
 		}
 	}
 	return nil
@@ -396,7 +399,7 @@ func (e *Estimator) set() error {
 	n := e.r.Left() + 1
 	build := false
 	for _, s := range e.sizers {
-		s.beginElements(n, s.Loaded && n <= s.Limits.SetIntset)
+		s.beginElements(n, s.setBuilds(n))
 		build = build || s.build
 	}
 	for {
