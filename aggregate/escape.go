@@ -1,6 +1,7 @@
 package aggregate
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"strconv"
@@ -8,7 +9,11 @@ import (
 	"unicode/utf8"
 )
 
-const hexDigits = "0123456789abcdef"
+const (
+	hexDigits = "0123456789abcdef"
+	ones      = 0x0101010101010101
+	tops      = 0x8080808080808080
+)
 
 func appendHex(dst []byte, b byte) []byte {
 	return append(dst, '\\', 'x', hexDigits[b>>4], hexDigits[b&15])
@@ -33,6 +38,10 @@ func isFormula(b byte) bool { return b == '=' || b == '+' || b == '-' || b == '@
 func appendText(dst, text []byte) []byte {
 	start := 0
 	for i := 0; i < len(text); {
+		if i+8 <= len(text) && plain8(binary.LittleEndian.Uint64(text[i:])) {
+			i += 8
+			continue
+		}
 		b := text[i]
 		if b-0x20 < 0x5f && b != '\\' {
 			i++
@@ -59,6 +68,13 @@ func appendText(dst, text []byte) []byte {
 		start = i
 	}
 	return append(dst, text[start:]...)
+}
+
+// plain8 reports whether 8 bytes are all printable ASCII and no backslash.
+// (y-ones)&^y has the top bit of a byte set if one of them is zero.
+func plain8(x uint64) bool {
+	slash, del := x^ones*'\\', x^ones*0x7f
+	return (x|(x-ones*0x20)|(slash-ones)&^slash|(del-ones)&^del)&tops == 0
 }
 
 // visible is stricter than unicode.IsPrint: some letters, marks and symbols show nothing.

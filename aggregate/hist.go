@@ -9,7 +9,7 @@ import (
 // values below 32 are exact, others are off by 3.1 % at worst. Counts are
 // exact, so histograms add up without loss. The zero value is empty.
 //
-// Up to 8 distinct buckets are kept as a list, more as a dense window over
+// Up to 4 distinct buckets are kept as a list, more as a dense window over
 // the range seen: most patterns hold few sizes, possibly far apart.
 type Hist struct {
 	n     []int64 // dense: count of bucket lo+i; list: bucket<<48 | count, unsorted
@@ -18,7 +18,7 @@ type Hist struct {
 }
 
 const (
-	histList  = 8  // longest list
+	histList  = 4  // longest list
 	histShift = 48 // of the bucket in a list's entry
 	histMask  = 1<<histShift - 1
 	histMax   = 59*16 + 15 // bucket of math.MaxInt64 is 58*16 + 31

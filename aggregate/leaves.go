@@ -23,6 +23,7 @@ type leaves struct {
 	text  arena
 	mods  modules
 	hists int64 // bytes of histograms and kind lists
+	fixed int64 // bytes of slots, rows and stats
 }
 
 // leaf is a pattern with keys of its own.
@@ -90,11 +91,13 @@ func (a *arena) get(at uint32, n uint16) []byte {
 	return c[from : from+int(n)]
 }
 
-func newLeaves() *leaves { return &leaves{seed: maphash.MakeSeed(), slots: make([]uint64, 1<<8)} }
+func newLeaves() *leaves {
+	return &leaves{seed: maphash.MakeSeed(), slots: make([]uint64, 1<<8), fixed: 8 << 8}
+}
 
 // memory is what the table holds, in bytes.
 func (t *leaves) memory() int64 {
-	return int64(len(t.slots))*8 + int64(t.count)*leafBytes + int64(t.nstat)*statBytes + t.text.used + t.hists
+	return t.fixed + t.text.used + t.hists
 }
 
 func (t *leaves) row(i uint32) *leaf { return &t.rows[i/leafChunk][i%leafChunk] }
@@ -132,6 +135,7 @@ func (t *leaves) insert(h uint32, text []byte) *leaf {
 		t.rows = append(t.rows, make([]leaf, leafChunk))
 	}
 	t.count++
+	t.fixed += leafBytes
 	t.place(h, t.count)
 	l := t.row(t.count - 1)
 	l.text, l.textLen = t.text.put(text), uint16(len(text))
@@ -150,6 +154,7 @@ func (t *leaves) place(h, index uint32) {
 func (t *leaves) grow() {
 	old := t.slots
 	t.slots = make([]uint64, 2*len(old))
+	t.fixed += int64(len(old)) * 8
 	for _, s := range old {
 		if s != 0 {
 			t.place(uint32(s>>32), uint32(s))
@@ -232,6 +237,7 @@ func (t *leaves) promote(l *leaf, fresh bool) *stats {
 		t.stats = append(t.stats, make([]stats, statChunk))
 	}
 	t.nstat++
+	t.fixed += statBytes
 	l.more = t.nstat
 	s := t.more(l)
 	if !fresh {

@@ -53,6 +53,7 @@ type Patterner struct {
 	colon   bool  // ':' is one of them
 	byByte  [256]uint8
 	user    []userPattern
+	names   [numClasses]string
 	scratch []byte // for names that must be made to be compared
 }
 
@@ -186,6 +187,9 @@ func NewPatterner(o *Options) (*Patterner, error) {
 	for b := range p.tab {
 		p.tab[b] = charClassOf(byte(b))
 	}
+	for c := range numClasses {
+		p.names[c] = c.text()
+	}
 	for i, s := range o.Separators {
 		p.seps = append(p.seps, separator{[]byte(s), appendText(nil, []byte(s))})
 		p.order = append(p.order, i)
@@ -272,44 +276,58 @@ func (p *Patterner) walk(dst, key []byte, marked bool) (_ []byte, same bool) {
 			return append(dst, u.text...), false
 		}
 	}
+	tab := &p.tab
 	same = true
-	before := -1 // the separator before the segment
-	for i, n := 0, 1; ; n++ {
-		end, mask, sep := p.segment(key, i)
-		seg := key[i:end]
-		if sep >= 0 && n == p.depth {
-			if marked {
-				dst = append(dst, byte(before+1)<<markShift|markClass)
+	before := byte(0) // index+1 of the separator before the segment
+	for start, n := 0, 1; ; n++ {
+		var mask charClass
+		sep, i := -1, start
+		for ; i < len(key); i++ {
+			c := tab[key[i]]
+			if c >= cSep {
+				if sep = p.sepAt(key, i); sep >= 0 {
+					break
+				}
+				c &^= cSep
 			}
-			return append(dst, '*'), false
+			mask |= c
 		}
 		var c class
-		if p.colon && len(seg) == 4 && mask&^cHex == 0 && sep >= 0 && key[end] == ':' {
-			if n := ipv6(key[i:]); n > 0 {
-				if next, _, s := p.segment(key, i+n); next == i+n {
-					c, end, sep = classIP, next, s
+		if sep >= 0 {
+			if n == p.depth {
+				if marked {
+					dst = append(dst, before<<markShift|markClass)
+				}
+				return append(dst, '*'), false
+			}
+			if i-start == 4 && p.colon && mask&^cHex == 0 && key[i] == ':' {
+				if n := ipv6(key[start:]); n > 0 {
+					if next, _, s := p.segment(key, start+n); next == start+n {
+						c, i, sep = classIP, next, s
+					}
 				}
 			}
 		}
-		if c == literal {
-			c = classify(seg, mask)
+		// A literal without digits is the most common segment: no call for it.
+		if c == literal && (mask&(cDigit|cAt|cBrace|cColon) != 0 || i-start >= 16) {
+			c = classify(key[start:i], mask)
 		}
-		if marked {
-			m := byte(before+1) << markShift
-			if c != literal {
-				m |= markClass
+		if c != literal {
+			if marked {
+				dst = append(dst, before<<markShift|markClass)
 			}
-			dst = append(dst, m)
-		}
-		switch {
-		case c != literal:
-			dst = append(dst, c.text()...)
+			dst = append(dst, p.names[c]...)
 			same = false
-		case mask&(cBrace|cWild|cOdd) == 0:
-			dst = append(dst, seg...)
-		default:
-			dst = appendSegment(dst, seg)
-			same = false
+		} else {
+			if marked {
+				dst = append(dst, before<<markShift)
+			}
+			if mask&(cBrace|cWild|cOdd) == 0 {
+				dst = append(dst, key[start:i]...)
+			} else {
+				dst = appendSegment(dst, key[start:i])
+				same = false
+			}
 		}
 		if sep < 0 {
 			return dst, same
@@ -317,8 +335,8 @@ func (p *Patterner) walk(dst, key []byte, marked bool) (_ []byte, same bool) {
 		if !marked {
 			dst = append(dst, p.seps[sep].text...)
 		}
-		i = end + len(p.seps[sep].raw)
-		before = sep
+		start = i + len(p.seps[sep].raw)
+		before = byte(sep + 1)
 	}
 }
 
@@ -418,7 +436,8 @@ func classify(s []byte, mask charClass) class {
 	} else if n >= 16 && (mask == cHexLow || mask == cHexUp) {
 		return classHex
 	}
-	if n >= 16 && mask&^(cAlnum|cPunct|cEqual) == 0 && isID(s) {
+	if n >= 16 && mask&^(cAlnum|cPunct|cEqual) == 0 &&
+		(mask&cDigit != 0 || n >= 20 && mask&cLower != 0 && mask&cUpper != 0) && isID(s) {
 		return classID
 	}
 	return literalOrLong(n)

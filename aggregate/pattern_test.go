@@ -2,6 +2,7 @@ package aggregate
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -432,5 +433,22 @@ func BenchmarkEscape(b *testing.B) {
 	var buf []byte
 	for b.Loop() {
 		buf = AppendEscaped(buf[:0], key)
+	}
+}
+
+// TestPlain8 holds the test of eight bytes against that of one.
+func TestPlain8(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	alphabet := "abc[]~ \\\x00\x1f\x7f\x80\xff"
+	for range 100_000 {
+		var b [8]byte
+		plain := true
+		for i := range b {
+			b[i] = alphabet[rng.IntN(7+rng.IntN(len(alphabet)-6))]
+			plain = plain && b[i] >= 0x20 && b[i] < 0x7f && b[i] != '\\'
+		}
+		if plain8(binary.LittleEndian.Uint64(b[:])) != plain {
+			t.Fatalf("plain8 of %q is %v", b, !plain)
+		}
 	}
 }
