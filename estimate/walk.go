@@ -12,9 +12,9 @@ type Estimator struct {
 	// Keep, if set, refuses keys by their header, before the value is read.
 	Keep func(*rdbparse.Key) bool
 	// WantLargest, if set, says for which keys Record.Largest is wanted of
-	// packed values, which must be opened for it.
-	WantLargest func(*rdbparse.Key) bool
-	// WantValue, if set, is shown the bytes of string values up to MaxValue.
+	// packed values, which must be opened for it. It is asked at the head of
+	// each packed part; bytes is about what the whole value may take at most.
+	WantLargest func(k *rdbparse.Key, bytes int64) bool
 	// OnSkip, if set, is told of values whose content is bad although their
 	// framing is whole; they are left out. Without it they are errors.
 	OnSkip func(*rdbparse.Key, error)
@@ -27,9 +27,15 @@ type Estimator struct {
 	elems  int64
 	ttls   int64
 	large  int64
-	text   [24]byte
+	passed int64 // bytes of the value's nodes so far
 	err    error // soft fault inside a value
+	proven Limits
 }
+
+// Proven are the limits that the packed values seen so far show to have been
+// in force on the writing server: no limit was below these. Fields that no
+// value speaks of are zero.
+func (e *Estimator) Proven() Limits { return e.proven }
 
 // New makes an Estimator over r. The records that Next gives follow the first
 // configuration; Others has those under the rest.
@@ -103,7 +109,7 @@ func TypeOf(k *rdbparse.Key) Type { return typeOf(k) }
 
 // value walks the value of k and fills the records.
 func (e *Estimator) value(k *rdbparse.Key) error {
-	e.key, e.elems, e.ttls, e.large, e.err = k, 0, 0, -1, nil
+	e.key, e.elems, e.ttls, e.large, e.passed, e.err = k, 0, 0, -1, 0, nil
 	t := typeOf(k)
 	for _, s := range e.sizers {
 		s.begin(t, k.NameLen, k.Expiry != rdbparse.NoExpiry, k.Meta)
@@ -137,13 +143,17 @@ func (e *Estimator) value(k *rdbparse.Key) error {
 		}
 	}
 	serialized := e.r.Offset() - k.Offset
+	slot := k.Slot
+	if slot < 0 && e.sizers[0].Cluster {
+		slot = int32(Slot(k.Name))
+	}
 	for i, s := range e.sizers {
 		r := &e.recs[i]
 		*r = Record{
 			Key: k.Name, Module: k.Module, DB: k.DB, Type: t, Encoding: s.enc,
 			Size: s.u, Alloc: s.r, SizeVar: int64(s.uVar + 0.5), AllocVar: int64(s.rVar + 0.5),
 			Slack: s.slack, Serialized: serialized, Elems: e.elems, Largest: e.large,
-			Expiry: k.Expiry, Idle: k.Idle, Freq: k.Freq, Slot: k.Slot, FieldTTLs: e.ttls,
+			Expiry: k.Expiry, Idle: k.Idle, Freq: k.Freq, Slot: slot, FieldTTLs: e.ttls,
 		}
 		if r.SizeVar > 0 || r.AllocVar > 0 {
 			r.Flags |= Chance
@@ -248,7 +258,23 @@ func entryItem(en *rdbparse.Entry) item {
 	return it
 }
 
-func (e *Estimator) wantLargest() bool { return e.WantLargest != nil && e.WantLargest(e.key) }
+// wantLargest asks whether the packed part at hand is to be opened for its
+// longest entry.
+func (e *Estimator) wantLargest(p *rdbparse.Part) bool {
+	if e.WantLargest == nil {
+		return false
+	}
+	bytes := p.Len
+	if p.Kind == rdbparse.PartNode || p.Kind == rdbparse.PartStreamNode {
+		// Nodes still to come are rarely more than twice as large.
+		if left := e.r.Left(); left > 0 {
+			bytes = 2 * max(bytes, 8<<10) * (min(left, 1<<40) + 1)
+		}
+		bytes += e.passed
+		e.passed += p.Len
+	}
+	return e.WantLargest(e.key, bytes+e.key.NameLen+256)
+}
 
 // rebuilds says whether a packed format is not the line's own.
 func (s *sizer) rebuilds(f rdbparse.Format) bool {
@@ -266,7 +292,7 @@ func (s *sizer) rebuilds(f rdbparse.Format) bool {
 // open decides for each sizer whether it wants the entries of a part, and says
 // whether anybody does.
 func (e *Estimator) open(p *rdbparse.Part, wants func(*sizer) bool) bool {
-	any := p.Count < 0 || e.wantLargest()
+	any := e.wantLargest(p) || p.Count < 0
 	for i, s := range e.sizers {
 		e.opens[i] = wants(s)
 		any = any || e.opens[i]
@@ -372,6 +398,11 @@ func (e *Estimator) set() error {
 	}
 	if p.Kind == rdbparse.PartPacked {
 		intset, b := p.Format == rdbparse.Intset, p.Len
+		if intset {
+			e.proven.SetIntset = max(e.proven.SetIntset, p.Count)
+		} else {
+			e.proven.SetEntries = max(e.proven.SetEntries, p.Count)
+		}
 		e.elems = p.Count
 		for _, s := range e.sizers {
 			s.beginElements(p.Count, false)
@@ -448,6 +479,7 @@ func (e *Estimator) zset() error {
 			n = p.Count / 2
 		}
 		e.elems = n
+		e.proven.ZSetEntries = max(e.proven.ZSetEntries, n)
 		for _, s := range e.sizers {
 			s.beginElements(n, s.rebuilds(format))
 		}
@@ -544,6 +576,7 @@ func (e *Estimator) hashBlob(p *rdbparse.Part) error {
 	n := p.Count
 	if n >= 0 && !zipmap {
 		n /= per
+		e.proven.HashEntries = max(e.proven.HashEntries, n)
 	}
 	e.elems = n
 	for _, s := range e.sizers {
@@ -659,7 +692,6 @@ func (e *Estimator) stream() error {
 	for _, s := range e.sizers {
 		s.beginStream()
 	}
-	largest := e.wantLargest()
 	for {
 		p, err := e.r.Part()
 		if err == io.EOF {
@@ -673,7 +705,7 @@ func (e *Estimator) stream() error {
 			for _, s := range e.sizers {
 				s.streamNode(p.ID, p.Len)
 			}
-			if largest {
+			if e.wantLargest(p) {
 				if err := e.streamEntries(); err != nil {
 					return err
 				}

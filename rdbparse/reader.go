@@ -849,3 +849,7 @@ func (r *Reader) soft(err error, at int64, detail string) error {
 	}
 	return e
 }
+
+// Left is how many elements of the value are still to come after the current
+// part, by the count that the value starts with.
+func (r *Reader) Left() int64 { return int64(min(r.walk.left, math.MaxInt64>>1)) }

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"rdbaudit/internal/source"
+	"rdbaudit/rdbparse"
+)
+
+func wantAll(*rdbparse.Key, int64) bool { return true }
+
+// endings collects how each dump ended, for the exit status and for stderr.
+type endings struct {
+	read, bad int
+	messages  []string
+}
+
+// unreadable counts an input that could not be opened as a dump.
+func (s *endings) unreadable(err error) {
+	s.bad++
+	s.messages = append(s.messages, err.Error())
+}
+
+func (s *endings) add(d *dump) {
+	s.read++
+	if d.damaged() {
+		s.bad++
+		s.messages = append(s.messages, fmt.Sprintf("%s: %s; %d bytes were read", d.in.Path, d.src.Error, d.src.Bytes))
+	} else if d.src.Trailing != "" {
+		s.messages = append(s.messages, fmt.Sprintf("%s: %s", d.in.Path, d.src.Trailing))
+	}
+}
+
+// result prints what there is to say and gives the exit status.
+func (s *endings) result(e *env) error {
+	for _, m := range s.messages {
+		fmt.Fprintln(e.stderr, "rdbaudit: "+m)
+	}
+	switch {
+	case s.read == 0:
+		return &exitError{exitFailed, nil}
+	case s.bad > 0:
+		return &exitError{exitDamaged, nil}
+	}
+	return nil
+}
+
+func exitOf(err error) int {
+	var ee *exitError
+	if errors.As(err, &ee) {
+		return ee.status
+	}
+	return exitFailed
+}
+
+// readBytes sums what has been read of all streams.
+type readBytes struct {
+	mu   sync.Mutex
+	all  []*source.Stream
+	done int64
+}
+
+func (r *readBytes) follow(s *source.Stream) {
+	r.mu.Lock()
+	r.all = append(r.all, s)
+	r.mu.Unlock()
+}
+
+func (r *readBytes) sum() int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := r.done
+	for _, s := range r.all {
+		n += s.Stored()
+	}
+	return n
+}
+
+func totalSize(inputs []source.Input) int64 {
+	total := int64(0)
+	for _, in := range inputs {
+		if in.Size < 0 {
+			return -1
+		}
+		total += in.Size
+	}
+	return total
+}

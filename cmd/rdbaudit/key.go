@@ -1,0 +1,190 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strconv"
+
+	"github.com/spf13/pflag"
+
+	"rdbaudit/aggregate"
+	"rdbaudit/estimate"
+	"rdbaudit/output"
+	"rdbaudit/rdbparse"
+)
+
+func keyCommand() command {
+	return command{
+		name: "key", args: "[FLAGS] DUMP KEY...", short: "show how the bytes of single keys come about",
+		long: `Prints all that is known of these keys: what MEMORY USAGE, OBJECT ENCODING, TTL,
+OBJECT IDLETIME and OBJECT FREQ would say, and of which allocations the bytes
+are made, so that the sum can be checked by hand. KEY is written as our CSV
+prints it (\xHH for odd bytes); --raw takes it byte for byte. A key that stands
+in several databases is shown for each.
+
+Exit status 1 if a KEY is not in the dump.`,
+		setup: func(fs *pflag.FlagSet) func(*env, []string) error {
+			var model modelFlags
+			var scan scanFlags
+			var dbs []string
+			raw := fs.Bool("raw", false, "take KEY byte for byte, without escapes")
+			now := fs.String("now", "", "the moment TTLs are held against: RFC 3339 or unix seconds (default: when the dump was made)")
+			fs.StringSliceVar(&dbs, "db", nil, "only these databases")
+			model.add(fs)
+			scan.add(fs)
+			return func(e *env, args []string) error {
+				for _, check := range []func() error{model.check, scan.check} {
+					if err := check(); err != nil {
+						return err
+					}
+				}
+				if len(args) < 2 {
+					return usageError("key takes a dump and at least one KEY")
+				}
+				return showKeys(e, args[0], args[1:], *raw, *now, dbs, &model, &scan)
+			}
+		},
+	}
+}
+
+func showKeys(e *env, path string, names []string, raw bool, now string, dbs []string, model *modelFlags, scan *scanFlags) error {
+	wanted := make(map[string]int)
+	for i, name := range names {
+		b := []byte(name)
+		if !raw {
+			var err error
+			if b, err = aggregate.Unescape(name); err != nil {
+				return usageError("KEY %q: %s; --raw takes it byte for byte", name, err)
+			}
+		}
+		wanted[string(b)] = i
+	}
+	filter := filterFlags{dbs: dbs}
+	if err := filter.check(); err != nil {
+		return err
+	}
+	inDB := filter.keep(nil, nil)
+	inputs, err := expand([]string{path})
+	if err != nil {
+		return err
+	}
+	at := int64(0)
+	if now != "" {
+		if at, err = parseTime(now); err != nil {
+			return err
+		}
+	}
+	out := bufio.NewWriter(stdoutWriter{e.stdout})
+	found := make([]int, len(names))
+	shown := 0
+	ends := &endings{}
+	for _, in := range inputs {
+		d, err := openDump(e, in, model)
+		if err != nil {
+			ends.unreadable(err)
+			continue
+		}
+		moment := at
+		if now == "" {
+			moment, _ = dumpTime(e, inputs[:0], d)
+		}
+		est := d.estimator(scan, func(k *rdbparse.Key) bool {
+			_, ok := wanted[string(k.Name)]
+			return ok && (inDB == nil || inDB(k))
+		})
+		est.WantLargest = wantAll
+		var items []estimate.Item
+		est.Explain(&items)
+		for {
+			var rec *estimate.Record
+			if rec, err = est.Next(); err != nil {
+				break
+			}
+			found[wanted[string(rec.Key)]]++
+			if shown++; shown > 1 {
+				fmt.Fprintln(out)
+			}
+			showKey(out, rec, items, &d.config, moment)
+			if e.ctx.Err() != nil {
+				break
+			}
+		}
+		d.finish(err)
+		d.close()
+		ends.add(d)
+	}
+	if err := out.Flush(); err != nil {
+		return writeError("-", err)
+	}
+	err = ends.result(e)
+	for i, n := range found {
+		if n == 0 {
+			fmt.Fprintf(e.stderr, "rdbaudit: %s is not in the dump\n", printable(names[i]))
+			err = &exitError{exitFailed, nil}
+		}
+	}
+	return err
+}
+
+func showKey(w io.Writer, r *estimate.Record, items []estimate.Item, c *estimate.Config, now int64) {
+	name := string(aggregate.AppendEscaped(nil, r.Key))
+	view := "as the writing server held it"
+	if c.Loaded {
+		view = "as it is after loading"
+	}
+	fmt.Fprintf(w, "%s\n", name)
+	line := func(label, format string, args ...any) {
+		fmt.Fprintf(w, "  %-16s %s\n", label, fmt.Sprintf(format, args...))
+	}
+	line("database", "%d", r.DB)
+	line("TYPE", "%s, %s elements", r.TypeName(), output.Count(r.Elems))
+	line("OBJECT ENCODING", "%s", r.Encoding)
+	line("MEMORY USAGE", "%s bytes on %s, %s%s", output.Count(r.Size), c.Line.Name, view, chance(r.SizeVar))
+	line("allocated", "%s bytes by %s%s", output.Count(r.Alloc), c.Allocator, chance(r.AllocVar))
+	line("in the dump", "%s bytes", output.Count(r.Serialized))
+	if r.Largest >= 0 {
+		line("longest element", "%s bytes", output.Count(r.Largest))
+	}
+	switch {
+	case r.Expiry == estimate.NoExpiry:
+		line("TTL", "none")
+	case r.ExpiredAt(now):
+		line("TTL", "expired at %s", output.Time(r.Expiry))
+	default:
+		line("TTL", "%s, until %s", output.Duration((r.Expiry-now)/1000), output.Time(r.Expiry))
+	}
+	if r.FieldTTLs > 0 {
+		line("field TTLs", "%s of %s fields", output.Count(r.FieldTTLs), output.Count(r.Elems))
+	}
+	if r.Idle >= 0 {
+		line("OBJECT IDLETIME", "%s (%d seconds)", output.Duration(r.Idle), r.Idle)
+	}
+	if r.Freq >= 0 {
+		line("OBJECT FREQ", "%d", r.Freq)
+	}
+	if r.Slot >= 0 {
+		line("slot", "%d", r.Slot)
+	}
+	if r.Flags&estimate.History != 0 {
+		line("history", "a table although it would fit a packed encoding: it was larger once")
+	}
+	fmt.Fprintf(w, "\n  %-44s %8s %12s %12s %12s\n", "part", "count", "requested", "allocated", "counted")
+	var req, alloc, counted int64
+	for _, it := range items {
+		fmt.Fprintf(w, "  %-44s %8d %12d %12d %12d\n", it.What, it.Count, it.Request, it.Alloc, it.Counted)
+		req += it.Request
+		alloc += it.Alloc
+		counted += it.Counted
+	}
+	fmt.Fprintf(w, "  %-44s %8s %12d %12d %12d\n", "sum", "", req, alloc, counted)
+	fmt.Fprintln(w, "  counted is what MEMORY USAGE adds up; allocated is what the allocator holds")
+}
+
+// chance describes a size that rests on an expectation.
+func chance(variance int64) string {
+	if variance <= 0 {
+		return ""
+	}
+	return " (expected; standard deviation " + strconv.FormatInt(isqrt(variance), 10) + ")"
+}

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"rdbaudit/aggregate"
+	"rdbaudit/estimate"
+	"rdbaudit/internal/source"
+	"rdbaudit/output"
+)
+
+func keysCommand() command {
+	return command{
+		name: "keys", args: "[FLAGS] DUMP...", short: "print a row per key",
+		long: `Prints a row for each key, in the order of the dump, to stdout or to a file:
+csv (default), ndjson, table or list (raw names; -0 ends them with NUL).
+
+Columns: database, type, key, size_in_bytes (what MEMORY USAGE key SAMPLES 0
+would say), encoding, num_elements, len_largest_element, expiry,
+allocated_bytes (what the allocator holds), serialized_bytes, idle_seconds,
+lfu_frequency, field_ttls, slot, pattern, owner, source.
+
+  rdbaudit keys dump.rdb > keys.csv
+  rdbaudit keys --type hash --min-size 1mb --format table dump.rdb
+  rdbaudit keys --format list -0 --in 'session:{uuid}' dump.rdb | xargs -0 redis-cli unlink`,
+		setup: func(fs *pflag.FlagSet) func(*env, []string) error {
+			var (
+				model    modelFlags
+				filter   filterFlags
+				patterns patternFlags
+				scan     scanFlags
+				o        output.KeyOptions
+				out      string
+				compat   string
+			)
+			var formats []string
+			for _, f := range output.KeyFormats() {
+				formats = append(formats, f.Name)
+			}
+			fs.StringVar(&o.Format, "format", "", strings.Join(formats, ", ")+" (default: by the ending of -o, else csv)")
+			fs.StringVarP(&out, "output", "o", "-", "write to PATH, or FORMAT=PATH")
+			fs.BoolVarP(&o.NUL, "null", "0", false, "with --format list: end names with NUL")
+			fs.StringVar(&o.Encoding, "key-encoding", "escape", "how key names are written: escape, hex or base64")
+			fs.StringVar(&compat, "compat", "", "rdbtools: just the columns and type names of redis-rdb-tools")
+			filter.add(fs)
+			patterns.add(fs)
+			model.add(fs)
+			scan.add(fs)
+			return func(e *env, args []string) error {
+				for _, check := range []func() error{model.check, filter.check, scan.check} {
+					if err := check(); err != nil {
+						return err
+					}
+				}
+				opts, err := patterns.options()
+				if err != nil {
+					return err
+				}
+				if compat != "" && compat != "rdbtools" {
+					return usageError("--compat is rdbtools, not %q", compat)
+				}
+				o.RDBTools = compat == "rdbtools"
+				t := parseTarget(out, func(s string) bool {
+					for _, f := range output.KeyFormats() {
+						if f.Name == s {
+							return true
+						}
+					}
+					return false
+				})
+				if o.Format == "" {
+					o.Format = t.format
+				}
+				for _, f := range output.KeyFormats() {
+					if o.Format == "" && f.Ext != "" && strings.HasSuffix(strings.ToLower(t.path), f.Ext) {
+						o.Format = f.Name
+					}
+				}
+				if e.stdoutTerm && t.path == "-" {
+					o.Width = e.width
+				}
+				return writeKeys(e, args, t.path, o, opts, &model, &filter, &scan)
+			}
+		},
+	}
+}
+
+func writeKeys(e *env, args []string, path string, o output.KeyOptions, opts *aggregate.Options, model *modelFlags, filter *filterFlags, scan *scanFlags) error {
+	inputs, err := expand(args)
+	if err != nil {
+		return err
+	}
+	// Option errors come before anything is read or opened.
+	if _, err := output.NewKeyWriter(io.Discard, o); err != nil {
+		return usageError("%s", err)
+	}
+	patterner, err := aggregate.NewPatterner(opts)
+	if err != nil {
+		return usageError("%s", err)
+	}
+	out, err := openSink(e, path)
+	if err != nil {
+		return err
+	}
+	defer out.abort()
+	w, _ := output.NewKeyWriter(out.w, o)
+	var pattern []byte
+	ends := &endings{}
+	read := &readBytes{}
+	p := startProgress(e, scan.progress, totalSize(inputs), read.sum, func() string { return "keys" })
+	defer p.end()
+	for i, in := range inputs {
+		d, err := openDump(e, in, model)
+		if err != nil {
+			ends.unreadable(err)
+			continue
+		}
+		read.follow(d.stream)
+		est := d.estimator(scan, filter.keep(patterner, opts.Separators))
+		est.WantLargest = wantAll
+		for {
+			var rec *estimate.Record
+			if rec, err = est.Next(); err != nil {
+				break
+			}
+			if filter.min > 0 && opts.Measure(rec) < filter.min {
+				continue
+			}
+			rec.Source = int32(i)
+			pattern = patterner.Append(pattern[:0], rec.Key)
+			if err := w.Add(rec, pattern, "", in.Path); err != nil {
+				d.close()
+				return writeError(path, err)
+			}
+			if e.ctx.Err() != nil {
+				d.close()
+				return e.ctx.Err()
+			}
+		}
+		d.finish(err)
+		d.close()
+		ends.add(d)
+	}
+	if err := w.Close(); err != nil {
+		return writeError(path, err)
+	}
+	p.end()
+	if err := ends.result(e); err != nil && exitOf(err) == exitFailed {
+		return err // nothing was read: nothing is written
+	} else if commitErr := out.commit(); commitErr != nil {
+		return commitErr
+	} else {
+		return err
+	}
+}
+
+func writeError(path string, err error) error {
+	if errors.Is(err, errClosedStdout) {
+		return err
+	}
+	if path == "-" {
+		path = "stdout"
+	}
+	return failed(errors.New(path + ": " + errText(err)))
+}
+
+func expand(args []string) ([]source.Input, error) {
+	if len(args) == 0 {
+		return nil, usageError("no dump given: name a file, a directory, a glob or - for standard input")
+	}
+	inputs, err := source.Expand(args)
+	if err != nil {
+		return nil, failed(err)
+	}
+	return inputs, nil
+}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+
+	"rdbaudit/output"
+)
+
+// progress shows on stderr how far reading has come: a bar on terminals, a line
+// every ten seconds if asked, nothing otherwise.
+type progress struct {
+	mode  string
+	w     io.Writer
+	bar   *progressbar.ProgressBar
+	total int64
+	begun time.Time
+	now   func() time.Time
+	stop  chan struct{}
+	done  sync.WaitGroup
+	bytes func() int64
+	label func() string
+}
+
+// startProgress begins to show what bytes and label say. total is -1 if unknown.
+func startProgress(e *env, mode string, total int64, bytes func() int64, label func() string) *progress {
+	if mode == "auto" {
+		mode = "none"
+		if e.stderrTerm {
+			mode = "bar"
+		}
+	}
+	p := &progress{mode: mode, w: e.stderr, total: total, now: e.now, bytes: bytes, label: label, stop: make(chan struct{})}
+	if mode == "none" {
+		return p
+	}
+	p.begun = p.now()
+	every := 10 * time.Second
+	if mode == "bar" {
+		every = 100 * time.Millisecond
+		p.bar = progressbar.NewOptions64(total,
+			progressbar.OptionSetWriter(e.stderr), progressbar.OptionShowBytes(true), progressbar.OptionUseIECUnits(true),
+			progressbar.OptionSetWidth(20), progressbar.OptionClearOnFinish(), progressbar.OptionSetPredictTime(true),
+			progressbar.OptionThrottle(65*time.Millisecond), progressbar.OptionSpinnerType(14), progressbar.OptionFullWidth())
+	}
+	p.done.Add(1)
+	go p.run(every)
+	return p
+}
+
+func (p *progress) run(every time.Duration) {
+	defer p.done.Done()
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-p.stop:
+			return
+		case <-tick.C:
+			p.show()
+		}
+	}
+}
+
+func (p *progress) show() {
+	n := p.bytes()
+	if p.bar != nil {
+		p.bar.Describe(p.label())
+		p.bar.Set64(n)
+		return
+	}
+	s := p.now().Sub(p.begun).Seconds()
+	rate := int64(float64(n) / max(s, 0.001))
+	if p.total > 0 {
+		fmt.Fprintf(p.w, "%s: %s of %s read, %s/s, %s left\n", p.label(), output.Bytes(n), output.Bytes(p.total), output.Bytes(rate),
+			output.Duration((p.total-n)/max(rate, 1)))
+		return
+	}
+	fmt.Fprintf(p.w, "%s: %s read, %s/s\n", p.label(), output.Bytes(n), output.Bytes(rate))
+}
+
+// end takes the bar away.
+func (p *progress) end() {
+	if p.mode == "none" {
+		return
+	}
+	close(p.stop)
+	p.done.Wait()
+	if p.bar != nil {
+		p.bar.Clear()
+	}
+}

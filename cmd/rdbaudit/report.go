@@ -1,0 +1,514 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"sort"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/spf13/pflag"
+
+	"rdbaudit/aggregate"
+	"rdbaudit/estimate"
+	"rdbaudit/internal/source"
+	"rdbaudit/output"
+)
+
+func reportCommand() command {
+	return command{
+		name: "report", args: "[FLAGS] DUMP...", short: "say where the memory goes (the default command)",
+		long: `Reads dumps once and prints a summary; -o writes files beside it, in the format
+of their ending or FORMAT=PATH, and - is stdout:
+
+  rdbaudit report dump.rdb
+  rdbaudit report dump.rdb -o report.html -o report.json -o csv:types=types.csv
+  rdbaudit report --target valkey-8.1 dump.rdb
+  zcat dump.rdb.gz | rdbaudit report -`,
+		setup: func(fs *pflag.FlagSet) func(*env, []string) error {
+			var f reportFlags
+			fs.StringArrayVarP(&f.outputs, "output", "o", nil, "write to PATH, or FORMAT=PATH (repeatable): "+formatNames())
+			fs.StringVar(&f.format, "format", "", "format on stdout instead of the summary")
+			fs.IntVar(&f.patterns.top, "top", 20, "length of the lists of largest patterns and keys")
+			fs.BoolVarP(&f.scan.quiet, "quiet", "q", false, "no summary on stdout")
+			fs.StringVar(&f.color, "color", "auto", "colours in the summary: auto, always or never")
+			f.filter.add(fs)
+			f.patterns.add(fs)
+			fs.StringVar(&f.patterns.tableMemory, "table-memory", "64mb", "memory for all tables; when it is full, the smallest patterns fold")
+			fs.IntVar(&f.scan.jobs, "jobs", runtime.GOMAXPROCS(0), "dumps read side by side, and workers that add up")
+			f.model.add(fs)
+			f.scan.add(fs)
+			return func(e *env, args []string) error { return f.run(e, args) }
+		},
+	}
+}
+
+type reportFlags struct {
+	outputs  []string
+	format   string
+	color    string
+	model    modelFlags
+	filter   filterFlags
+	patterns patternFlags
+	scan     scanFlags
+}
+
+func formatNames() string {
+	var names []string
+	for _, f := range output.Formats() {
+		names = append(names, f.Ext)
+	}
+	return strings.Join(names, " ")
+}
+
+// reportTarget is an output of the report.
+type reportTarget struct {
+	path   string
+	format output.Format
+}
+
+func (f *reportFlags) targets() ([]reportTarget, error) {
+	var targets []reportTarget
+	known := func(s string) bool { _, ok := output.FormatByName(s); return ok }
+	for _, o := range f.outputs {
+		t := parseTarget(o, known)
+		if t.format != "" {
+			format, _ := output.FormatByName(t.format)
+			targets = append(targets, reportTarget{t.path, format})
+			continue
+		}
+		format, ok := output.FormatByExt(filepath.Ext(t.path))
+		if !ok {
+			return nil, usageError("-o %s: no format goes by that ending; name one: FORMAT=PATH with text, html, json, csv, csv:TABLE, md or prom", o)
+		}
+		targets = append(targets, reportTarget{t.path, format})
+	}
+	if f.format != "" {
+		format, ok := output.FormatByName(f.format)
+		if !ok {
+			return nil, usageError("--format %q is not a format of reports", f.format)
+		}
+		targets = append(targets, reportTarget{"-", format})
+	}
+	std := 0
+	for _, t := range targets {
+		if t.path == "-" {
+			std++
+		}
+	}
+	if std > 1 {
+		return nil, usageError("only one output can go to stdout")
+	}
+	return targets, nil
+}
+
+func (f *reportFlags) run(e *env, args []string) error {
+	for _, check := range []func() error{f.model.check, f.filter.check, f.scan.check} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	opts, err := f.patterns.options()
+	if err != nil {
+		return err
+	}
+	if f.patterns.top < 1 {
+		return usageError("--top must be at least 1")
+	}
+	if f.scan.jobs < 1 {
+		return usageError("--jobs must be at least 1")
+	}
+	if f.color != "auto" && f.color != "always" && f.color != "never" {
+		return usageError("--color is auto, always or never, not %q", f.color)
+	}
+	targets, err := f.targets()
+	if err != nil {
+		return err
+	}
+	inputs, err := expand(args)
+	if err != nil {
+		return err
+	}
+	run := &reportRun{f: f, e: e, opts: opts, inputs: inputs}
+	rep, readErr := run.read()
+	if rep == nil {
+		return readErr
+	}
+	if err := f.write(e, rep, targets); err != nil {
+		return err
+	}
+	return readErr
+}
+
+// write renders the report everywhere it was asked for.
+func (f *reportFlags) write(e *env, rep *output.Report, targets []reportTarget) error {
+	std := false
+	for _, t := range targets {
+		std = std || t.path == "-"
+		out, err := openSink(e, t.path)
+		if err != nil {
+			return err
+		}
+		if err := t.format.Write(out.w, rep); err != nil {
+			out.abort()
+			return writeError(t.path, err)
+		}
+		if err := out.commit(); err != nil {
+			return err
+		}
+	}
+	if std || f.scan.quiet {
+		return nil
+	}
+	w := bufio.NewWriter(stdoutWriter{e.stdout})
+	color := f.color == "always" || f.color == "auto" && e.stdoutTerm && e.getenv("NO_COLOR") == "" && e.getenv("TERM") != "dumb"
+	width := 80
+	if e.stdoutTerm {
+		width = min(e.width, 120)
+	}
+	if err := output.WriteText(w, rep, output.TextOptions{Width: width, Color: color}); err != nil {
+		return writeError("-", err)
+	}
+	if err := w.Flush(); err != nil {
+		return writeError("-", err)
+	}
+	return nil
+}
+
+// reportRun reads all dumps of one report.
+type reportRun struct {
+	f       *reportFlags
+	e       *env
+	opts    *aggregate.Options
+	nowFrom string
+	inputs  []source.Input
+	dumps   []*dump
+	gone    []error // of inputs that could not be opened, by index
+	expired []life
+}
+
+// life counts the keys that a loading server would leave out.
+type life struct{ keys, bytes int64 }
+
+func (run *reportRun) read() (*output.Report, error) {
+	n := len(run.inputs)
+	run.dumps, run.gone, run.expired = make([]*dump, n), make([]error, n), make([]life, n)
+	// The first readable head gives the moment.
+	run.nowFrom = "--now"
+	at := 0
+	for ; at < n; at++ {
+		if run.dumps[at], run.gone[at] = openDump(run.e, run.inputs[at], &run.f.model); run.gone[at] == nil {
+			break
+		}
+	}
+	if at < n && run.f.patterns.now == "" {
+		run.opts.Now, run.nowFrom = dumpTime(run.e, run.inputs, run.dumps[at])
+	}
+	jobs := run.f.scan.jobs
+	w, err := newWorkers(run.opts, max(1, min(jobs, 8)))
+	if err != nil {
+		return nil, usageError("%s", err)
+	}
+	read := &readBytes{}
+	var current sync.Map
+	p := startProgress(run.e, run.f.scan.progress, totalSize(run.inputs), read.sum, func() string {
+		label := ""
+		current.Range(func(k, v any) bool { label = v.(string); return false })
+		return label
+	})
+	defer p.end()
+	slots := make(chan struct{}, max(1, jobs))
+	var wait sync.WaitGroup
+	for i := at; i < n; i++ {
+		slots <- struct{}{}
+		wait.Add(1)
+		go func() {
+			defer wait.Done()
+			defer func() { <-slots }()
+			label := baseName(run.inputs[i].Path)
+			if n > 1 {
+				label = fmt.Sprintf("%d of %d %s", i+1, n, label)
+			}
+			current.Store(i, label)
+			defer current.Delete(i)
+			run.readOne(i, w, read)
+		}()
+	}
+	wait.Wait()
+	set, err := w.end()
+	p.end()
+	if err != nil {
+		return nil, failed(err)
+	}
+	if run.e.ctx.Err() != nil {
+		return nil, run.e.ctx.Err()
+	}
+	return run.finish(set)
+}
+
+// readOne feeds one dump's records to the workers.
+func (run *reportRun) readOne(i int, w *workers, read *readBytes) {
+	d := run.dumps[i]
+	if d == nil {
+		if d, run.gone[i] = openDump(run.e, run.inputs[i], &run.f.model); run.gone[i] != nil {
+			return
+		}
+		run.dumps[i] = d
+	}
+	defer d.close()
+	read.follow(d.stream)
+	var keep *aggregate.Patterner
+	if len(run.f.filter.in) > 0 {
+		keep, _ = aggregate.NewPatterner(run.opts)
+	}
+	est := d.estimator(&run.f.scan, run.f.filter.keep(keep, run.opts.Separators))
+	est.WantLargest = w.wantLargest
+	b := <-w.free
+	var err error
+	for {
+		var rec *estimate.Record
+		if rec, err = est.Next(); err != nil {
+			break
+		}
+		if run.f.filter.min > 0 && run.opts.Measure(rec) < run.f.filter.min {
+			continue
+		}
+		d.src.Keys++
+		if d.config.Loaded && rec.ExpiredAt(run.opts.Now) {
+			run.expired[i].keys++
+			run.expired[i].bytes += run.opts.Measure(rec)
+			continue
+		}
+		rec.Source = int32(i)
+		b.add(rec)
+		if b.full() {
+			w.full <- b
+			b = <-w.free
+			if run.e.ctx.Err() != nil {
+				break
+			}
+		}
+	}
+	w.full <- b
+	d.proven = est.Proven()
+	if run.e.ctx.Err() == nil {
+		d.finish(err)
+	}
+}
+
+// finish makes the report of what was read.
+func (run *reportRun) finish(set *aggregate.Set) (*output.Report, error) {
+	rep := &output.Report{
+		Version: version(), Now: run.opts.Now, NowFrom: run.nowFrom, Measure: run.f.patterns.measure, Filtered: run.f.filter.words(),
+	}
+	ends := &endings{}
+	var models []string
+	for i, d := range run.dumps {
+		if run.gone[i] != nil {
+			ends.unreadable(run.gone[i])
+			rep.Sources = append(rep.Sources, output.Source{Path: run.inputs[i].Path, Size: run.inputs[i].Size, UsedMem: -1, Error: run.gone[i].Error()})
+			rep.Warnings = append(rep.Warnings, run.gone[i].Error())
+			continue
+		}
+		ends.add(d)
+		rep.Sources = append(rep.Sources, d.src)
+		run.warn(rep, d)
+		if run.expired[i].keys > 0 {
+			rep.Notes = append(rep.Notes, fmt.Sprintf("%s: %s keys had expired by the dump's moment (%s); a primary leaves them out when it loads, and so do these sums",
+				baseName(d.in.Path), output.Count(run.expired[i].keys), output.Bytes(run.expired[i].bytes)))
+		}
+		models = append(models, d.config.Line.Name)
+	}
+	status := ends.result(run.e)
+	if ends.read == 0 {
+		return nil, status
+	}
+	rep.Totals = *set.Totals()
+	run.memory(rep)
+	run.model(rep, models)
+	rep.Tables = set.Tables()
+	run.notes(rep)
+	return rep, status
+}
+
+// warn says what the first lines of a report must say of a dump.
+func (run *reportRun) warn(rep *output.Report, d *dump) {
+	name := baseName(d.in.Path)
+	if d.err != nil {
+		part := ""
+		if d.in.Size > 0 && !d.compressed && d.src.Bytes < d.in.Size {
+			part = fmt.Sprintf(" This is %s of its %s.", output.Share(float64(d.src.Bytes)/float64(d.in.Size)), output.Bytes(d.in.Size))
+		}
+		rep.Warnings = append(rep.Warnings, fmt.Sprintf("%s is damaged: %s. %s keys were read from %s bytes.%s",
+			name, d.src.Error, output.Count(d.src.Keys), output.Count(d.src.Bytes), part))
+	}
+	if d.src.Trailing != "" {
+		rep.Warnings = append(rep.Warnings, name+": "+d.src.Trailing)
+	}
+	if why := d.config.Line.Refuses(d.r.Info()); why != "" {
+		rep.Warnings = append(rep.Warnings, name+": "+why+" and would refuse to load it; the figures say what it would hold if it did")
+	}
+	if !d.verified {
+		rep.Warnings = append(rep.Warnings, fmt.Sprintf("%s: no line of its own for this server; the sizes are those of %s (%s), not verified", name, d.config.Line.Name, d.from))
+	}
+	if info := d.r.Info(); info.Foreign > 0 {
+		rep.Warnings = append(rep.Warnings, fmt.Sprintf("%s: %s records of another vendor were skipped", name, output.Count(info.Foreign)))
+	}
+	if info := d.r.Info(); d.err == nil && len(info.Hints) > 0 && run.f.filter.words() == "" && info.HintKeys != uint64(d.src.Keys) {
+		rep.Notes = append(rep.Notes, fmt.Sprintf("%s announces %d keys and holds %d", name, info.HintKeys, d.src.Keys))
+	}
+}
+
+// memory reconciles the keys with the server's own figure.
+func (run *reportRun) memory(rep *output.Report) {
+	t := &rep.Totals
+	m := &rep.Memory
+	m.Keys, m.Slack, m.Opaque = t.Alloc, t.Slack, t.OpaqueBytes
+	if t.Bytes > 0 {
+		m.ExpectedPart = float64(t.ChanceBytes) / float64(t.Bytes)
+	}
+	variance := t.AllocVar
+	list, other := t.Dicts()
+	type id struct {
+		source int32
+		db     uint64
+	}
+	whole := make(map[id][2]int64) // of servers whose slots share a dictionary
+	var order []id
+	addTables := func(c *estimate.Config, keys, ttls int64) {
+		b, v := c.Tables(keys, ttls)
+		m.Tables += b
+		variance += v
+	}
+	for _, d := range list {
+		c := &run.dumps[d.Source].config
+		if d.Slot >= 0 && c.SlotTables() {
+			addTables(c, d.Keys, d.TTLKeys)
+			continue
+		}
+		k := id{d.Source, d.DB}
+		sum, seen := whole[k]
+		if !seen {
+			order = append(order, k)
+		}
+		whole[k] = [2]int64{sum[0] + d.Keys, sum[1] + d.TTLKeys}
+	}
+	for _, k := range order {
+		addTables(&run.dumps[k.source].config, whole[k][0], whole[k][1])
+	}
+	if other.Keys > 0 {
+		for _, d := range run.dumps {
+			if d != nil && d.config.Line != nil {
+				addTables(&d.config, other.Keys, other.TTLKeys)
+				break
+			}
+		}
+	}
+	m.DumpUsedMem = -1
+	known := true
+	sum := int64(0)
+	for i, d := range run.dumps {
+		if run.gone[i] != nil {
+			continue
+		}
+		m.Startup += d.config.Startup()
+		if d.src.UsedMem < 0 {
+			known = false
+		} else {
+			sum += d.src.UsedMem
+		}
+	}
+	if known {
+		m.DumpUsedMem = sum
+	}
+	m.ExpectedSD = isqrt(variance)
+	m.Estimate = m.Keys + m.Tables + m.Startup
+}
+
+func isqrt(n int64) int64 {
+	if n <= 0 {
+		return 0
+	}
+	x := n
+	for y := (x + 1) / 2; y < x; y = (x + n/x) / 2 {
+		x = y
+	}
+	return x
+}
+
+// model says under which servers the sizes hold.
+func (run *reportRun) model(rep *output.Report, names []string) {
+	sort.Strings(names)
+	var distinct []string
+	for _, n := range names {
+		if len(distinct) == 0 || distinct[len(distinct)-1] != n {
+			distinct = append(distinct, n)
+		}
+	}
+	var first *dump
+	verified, cluster := true, false
+	var proven estimate.Limits
+	for _, d := range run.dumps {
+		if d == nil || d.config.Line == nil {
+			continue
+		}
+		if first == nil {
+			first = d
+		}
+		verified = verified && d.verified
+		cluster = cluster || d.config.Cluster
+		for _, s := range estimate.Settings() {
+			*s.Field(&proven) = max(*s.Field(&proven), *s.Field(&d.proven))
+		}
+	}
+	m := &rep.Model
+	m.Line, m.From, m.Verified, m.Cluster = strings.Join(distinct, ", "), first.from, verified, cluster
+	m.Allocator = first.config.Allocator.String()
+	m.View = "live"
+	if first.config.Loaded {
+		m.View = "loaded"
+	}
+	for _, s := range estimate.Settings() {
+		value := *s.Field(&first.config.Limits)
+		from := "default"
+		for _, name := range []string{s.Name, s.Old} {
+			if o := run.f.model.origin[name]; o != "" {
+				from = o
+			}
+		}
+		if p := *s.Field(&proven); p > value && value >= 0 && from == "default" {
+			value, from = p, "the dump proves at least this"
+		}
+		m.Limits = append(m.Limits, output.Limit{Name: s.Name, Value: strconv.FormatInt(value, 10), From: from})
+	}
+}
+
+// notes lists what was not guessed.
+func (run *reportRun) notes(rep *output.Report) {
+	t := &rep.Totals
+	if t.HistoryKeys > 0 {
+		rep.Notes = append(rep.Notes, fmt.Sprintf("%s collections are hash tables or skip lists although they would fit a packed encoding: they were larger once. "+
+			"A restart packs them; how large their tables still are the dump cannot say.", output.Count(t.HistoryKeys)))
+	}
+	if t.Slack > 0 {
+		rep.Notes = append(rep.Notes, fmt.Sprintf("%s is room that streams keep in their last node; a restart gives it back.", output.Bytes(t.Slack)))
+	}
+	for _, d := range run.dumps {
+		if d == nil || d.r == nil {
+			continue
+		}
+		info := d.r.Info()
+		if info.Functions > 0 {
+			rep.Notes = append(rep.Notes, fmt.Sprintf("%s holds %d libraries of functions, %s of source; what their engine takes is not in the sums.",
+				baseName(d.in.Path), info.Functions, output.Bytes(info.FunctionBytes)))
+		}
+		if len(info.ModuleAux) > 0 {
+			rep.Notes = append(rep.Notes, fmt.Sprintf("%s holds data of modules outside of keys: %s.", baseName(d.in.Path), strings.Join(info.ModuleAux, ", ")))
+		}
+	}
+}
+
+func parseInt(s string) (int64, error) { return strconv.ParseInt(strings.TrimSpace(s), 10, 64) }

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/pflag"
+
+	"rdbaudit/output"
+	"rdbaudit/rdbparse"
+)
+
+func verifyCommand() command {
+	return command{
+		name: "verify", args: "[FLAGS] DUMP...", short: "say whether a dump is whole",
+		long: `Reads a dump to its end and says whether it is whole: its structure, its
+announced numbers of keys, its checksum, and where it breaks. A line per dump,
+tab separated: ok, damaged or unreadable; path; format; server; keys; bytes;
+checksum; and what there is to say. Memory stays flat.
+
+--deep opens packed values and compressed strings as well and checks each entry.
+--wire prints every opcode, key and part with its offset, for bug reports.`,
+		setup: func(fs *pflag.FlagSet) func(*env, []string) error {
+			var scan scanFlags
+			deep := fs.Bool("deep", false, "check the contents of packed values and compressed strings too")
+			wire := fs.Bool("wire", false, "print opcodes, keys and parts with their offsets")
+			fs.StringVar(&scan.progress, "progress", "auto", "progress on stderr: auto (a bar on terminals), bar, plain or none")
+			scan.onError = "stop"
+			return func(e *env, args []string) error {
+				if err := scan.check(); err != nil {
+					return err
+				}
+				return verify(e, args, *deep, *wire, &scan)
+			}
+		},
+	}
+}
+
+func verify(e *env, args []string, deep, wire bool, scan *scanFlags) error {
+	inputs, err := expand(args)
+	if err != nil {
+		return err
+	}
+	out := bufio.NewWriter(stdoutWriter{e.stdout})
+	read := &readBytes{}
+	p := startProgress(e, scan.progress, totalSize(inputs), read.sum, func() string { return "verify" })
+	defer p.end()
+	good, bad := 0, 0
+	for _, in := range inputs {
+		d, err := openDump(e, in, nil)
+		if err != nil {
+			bad++
+			fmt.Fprintf(out, "unreadable\t%s\t\t\t0\t0\t\t%s\n", printable(in.Path), printable(err.Error()))
+			continue
+		}
+		read.follow(d.stream)
+		if wire {
+			d.r.Wire = func(offset int64, what, detail string) { fmt.Fprintf(out, "%d\t%s\t%q\n", offset, what, detail) }
+		}
+		keys, err := walk(e, d, deep)
+		if err == nil {
+			err = io.EOF
+		}
+		if e.ctx.Err() != nil {
+			d.close()
+			return e.ctx.Err()
+		}
+		d.finish(err)
+		state, say := "ok", d.src.Trailing
+		if d.err == nil && d.firstBad == nil {
+			if hint := d.r.Info().HintKeys; len(d.r.Info().Hints) > 0 && hint != uint64(keys) {
+				say = joinSay(say, fmt.Sprintf("the dump announces %s keys", output.Count(int64(min(hint, 1<<62)))))
+			}
+		}
+		if d.damaged() {
+			state, say = "damaged", joinSay(d.src.Error, say)
+			bad++
+		}
+		good++
+		fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%d\t%d\t%s\t%s\n", state, printable(in.Path), d.src.Format, d.src.Server, keys, d.src.Bytes,
+			d.src.Checksum, printable(say))
+		d.close()
+	}
+	p.end()
+	if err := out.Flush(); err != nil {
+		return writeError("-", err)
+	}
+	switch {
+	case good == 0:
+		return &exitError{exitFailed, nil}
+	case bad > 0:
+		return &exitError{exitDamaged, nil}
+	}
+	return nil
+}
+
+func joinSay(a, b string) string {
+	if a == "" || b == "" {
+		return a + b
+	}
+	return a + "; " + b
+}
+
+// printable keeps a line a line, whatever a path or a name holds.
+func printable(s string) string {
+	for _, r := range s {
+		if r < ' ' || r == 0x7f || r == 0xfffd || r >= 0x202a && r <= 0x2069 {
+			q := fmt.Sprintf("%q", s)
+			return q[1 : len(q)-1]
+		}
+	}
+	return s
+}
+
+// walk reads a dump to its end. Deep, it counts bad contents in d.
+func walk(e *env, d *dump, deep bool) (keys int64, err error) {
+	bad := func(err error) error {
+		d.skipped++
+		if d.firstBad == nil {
+			d.firstBad = err
+		}
+		return nil
+	}
+	for {
+		if keys&1023 == 0 && e.ctx.Err() != nil {
+			return keys, e.ctx.Err()
+		}
+		if _, err := d.r.Next(); err != nil {
+			if errors.Is(err, io.EOF) {
+				err = nil
+			}
+			return keys, err
+		}
+		keys++
+		if !deep {
+			continue
+		}
+		for {
+			p, err := d.r.Part()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				return keys, err
+			}
+			if err := deepPart(d.r, p); err != nil {
+				if errors.Is(err, rdbparse.ErrPacked) || errors.Is(err, rdbparse.ErrString) {
+					bad(err)
+					continue
+				}
+				return keys, err
+			}
+		}
+	}
+}
+
+// deepPart opens what is packed or compressed.
+func deepPart(r *rdbparse.Reader, p *rdbparse.Part) error {
+	if p.Format == rdbparse.Plain {
+		if !p.LZF {
+			return nil
+		}
+		_, err := r.Bytes()
+		if errors.Is(err, rdbparse.ErrTooLong) {
+			return nil
+		}
+		return err
+	}
+	want, n := p.Count, int64(0)
+	for {
+		if _, err := r.Entry(); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			return err
+		}
+		n++
+	}
+	if p.Format == rdbparse.Zipmap {
+		n /= 2
+	}
+	if want >= 0 && want != n {
+		return &rdbparse.Error{Offset: r.Offset(), Err: rdbparse.ErrPacked, Detail: fmt.Sprintf("a %s announces %d entries and holds %d", p.Format, want, n)}
+	}
+	return nil
+}
