@@ -46,7 +46,8 @@ const (
 	leafBytes = 40
 	leafChunk = 1 << 10
 	statChunk = 1 << 6
-	statBytes = 216
+	statBytes = 168
+	histBytes = 32
 )
 
 // stats are the sums of a pattern with several keys.
@@ -58,7 +59,8 @@ type stats struct {
 	expiredKeys             int64
 	expiredBytes            int64
 	foldedKeys, foldedBytes int64 // what came here because the table was full
-	sizes, ttl, idle        Hist
+	ttl, idle               *Hist
+	sizes                   Hist
 	kinds                   []kindBytes
 }
 
@@ -186,10 +188,10 @@ func (t *leaves) add(p *Patterner, it *item) {
 	l.bytes += it.n
 	s.count(t, it.n, it.r.Elems, it.life, k)
 	if it.life == expires {
-		t.hists += s.ttl.tally(histBucket(it.left), 1)
+		t.tally(&s.ttl, histBucket(it.left))
 	}
 	if it.r.Idle >= 0 {
-		t.hists += s.idle.tally(histBucket(it.r.Idle), 1)
+		t.tally(&s.idle, histBucket(it.r.Idle))
 	}
 }
 
@@ -250,10 +252,10 @@ func (t *leaves) promote(l *leaf, fresh bool) *stats {
 func (t *leaves) countOne(s *stats, l *leaf, k kind) {
 	s.count(t, l.bytes, int64(l.elems), l.life, k)
 	if l.ttl != 0 {
-		t.hists += s.ttl.tally(int(l.ttl)-1, 1)
+		t.tally(&s.ttl, int(l.ttl)-1)
 	}
 	if l.idle != 0 {
-		t.hists += s.idle.tally(int(l.idle)-1, 1)
+		t.tally(&s.idle, int(l.idle)-1)
 	}
 }
 
@@ -281,11 +283,11 @@ func (t *leaves) joinStats(s *stats, mods *modules, from *stats) {
 	s.expiredBytes += from.expiredBytes
 	s.foldedKeys += from.foldedKeys
 	s.foldedBytes += from.foldedBytes
-	had := s.memory()
+	had := s.memory() - int64(cap(s.kinds))*16
 	s.sizes.Merge(&from.sizes)
-	s.ttl.Merge(&from.ttl)
-	s.idle.Merge(&from.idle)
-	t.hists += s.memory() - had
+	s.ttl = mergeHist(s.ttl, from.ttl)
+	s.idle = mergeHist(s.idle, from.idle)
+	t.hists += s.memory() - int64(cap(s.kinds))*16 - had
 	for _, k := range from.kinds {
 		t.addKind(s, t.mods.from(mods, k.kind), k.bytes)
 	}
@@ -303,6 +305,30 @@ func (h *Hist) tally(b int, count int64) int64 {
 	h.addBucket(b, count)
 	return int64(cap(h.n)-had) * 8
 }
+
+// tally counts in a histogram that is made for the first value.
+func (t *leaves) tally(h **Hist, b int) {
+	if *h == nil {
+		*h = &Hist{}
+		t.hists += histBytes
+	}
+	t.hists += (*h).tally(b, 1)
+}
+
+// mergeHist adds o to h, either of which may be nil; it does not keep o.
+func mergeHist(h, o *Hist) *Hist {
+	if o == nil {
+		return h
+	}
+	if h == nil {
+		h = &Hist{}
+	}
+	h.Merge(o)
+	return h
+}
+
+// folded reports whether keys came to a row because the table was full.
+func (t *leaves) folded(l *leaf) bool { return l.more != 0 && t.more(l).foldedKeys > 0 }
 
 func (t *leaves) setKey(l *leaf, it *item) {
 	if it.same && len(it.r.Key) <= maxKey {
@@ -398,5 +424,12 @@ func (t *leaves) top(l *leaf) int64 {
 }
 
 func (s *stats) memory() int64 {
-	return s.sizes.memory() + s.ttl.memory() + s.idle.memory() + int64(cap(s.kinds))*16
+	n := s.sizes.memory() + int64(cap(s.kinds))*16
+	if s.ttl != nil {
+		n += histBytes + s.ttl.memory()
+	}
+	if s.idle != nil {
+		n += histBytes + s.idle.memory()
+	}
+	return n
 }

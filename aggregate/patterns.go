@@ -1,6 +1,7 @@
 package aggregate
 
 import (
+	"encoding/binary"
 	"fmt"
 
 	"rdbaudit/estimate"
@@ -24,7 +25,7 @@ func NewPatterns(o *Options) *Patterns {
 	o = o.normal()
 	p, _ := NewPatterner(o) // Options.Check is the place for the error
 	p.scratch = make([]byte, 0, 4096)
-	return &Patterns{o: o, p: p, t: newLeaves(), budget: o.TableMemory / 8 * 7}
+	return &Patterns{o: o, p: p, t: newLeaves(), budget: o.TableMemory / 4 * 3}
 }
 
 // Add counts one record.
@@ -84,23 +85,38 @@ func (p *Patterns) Folded() (keys, bytes int64) {
 // fold makes room: it brings the table down to half its budget, so that the
 // cost of a sweep is spread over as many new patterns as it removed.
 func (p *Patterns) fold() {
-	for round := 0; round < 32 && p.t.memory() > p.budget/2; round++ {
-		p.sweep(min(100, []int64{50, 75, 90, 100}[min(round, 3)]))
+	goal := p.budget / 2
+	for round := 0; round < 32 && p.t.memory() > goal; round++ {
+		// A little more than the part that is too much, and more if that did not do.
+		over := (p.t.memory() - goal) * 100 / p.t.memory()
+		p.sweep(min(100, over+5+10*int64(round)))
 	}
 }
 
-// sweep replaces one literal segment by * in the smallest patterns, percent
-// of them by number. Of the literal segments of a pattern it takes the one
-// whose wildcard would bring the most patterns together, of several the
-// deepest: in sess_8fk2:data that is the first, in cfg:payment:timeout the last.
-// Where nothing is literal any more, patterns are counted under a lone *.
+// minGroup is how many patterns should come together under a wildcard: a row
+// of several keys takes the memory of about four rows of one.
+const minGroup = 8
+
+// sweep replaces literal segments by * in the smallest patterns, percent of
+// all by number; those that came about by folding are spared while there are
+// others. Where nothing is literal any more, patterns are counted under a
+// lone *.
 func (p *Patterns) sweep(percent int64) {
 	t := p.t
-	var sizes Hist
+	need := max(1, int64(t.count)*percent/100)
+	var sizes, folded Hist
 	for i := range t.count {
 		if l := t.row(i); hasLiteral(t.pattern(l)) {
-			sizes.Add(l.bytes)
+			if t.folded(l) {
+				folded.Add(l.bytes)
+			} else {
+				sizes.Add(l.bytes)
+			}
 		}
+	}
+	spare := sizes.Len() >= need
+	if !spare {
+		sizes.Merge(&folded)
 	}
 	literals := sizes.Len() > 0
 	if !literals {
@@ -108,23 +124,33 @@ func (p *Patterns) sweep(percent int64) {
 			sizes.Add(t.row(i).bytes)
 		}
 	}
-	limit := histBucket(sizes.Percentile(percent))
-	victim := func(l *leaf) bool {
-		return histBucket(l.bytes) <= limit && (!literals || hasLiteral(t.pattern(l)))
-	}
+	limit := histBucket(sizes.Percentile(min(100, need*100/sizes.Len()+1)))
+	victims := make([]bool, t.count)
 
-	// How many victims share a pattern but for one segment. Counters are
-	// found by a hash that may collide: that costs a worse choice at times,
-	// and being free of any seed it is the same choice on every run.
+	// How many victims would share a pattern with a wildcard here or there.
+	// Counters are found by a hash that may collide: that costs a worse choice
+	// at times, and being free of any seed it is the same choice on every run.
 	counts := make([]uint32, 1<<10)
-	for len(counts) < int(t.count) && len(counts) < 1<<22 {
+	for len(counts) < 2*int(t.count) && len(counts) < 1<<22 {
 		counts = make([]uint32, 2*len(counts))
 	}
 	mask := uint64(len(counts) - 1)
-	if literals {
-		for i := range t.count {
-			if l := t.row(i); victim(l) {
-				eachLiteral(t.pattern(l), func(_, _ int, h uint64) { counts[h&mask]++ })
+	var f folds
+	for i := range t.count {
+		l := t.row(i)
+		if histBucket(l.bytes) > limit || spare && t.folded(l) {
+			continue
+		}
+		if !literals {
+			victims[i] = true
+			continue
+		}
+		f.of(t.pattern(l))
+		victims[i] = f.n > 0
+		for k := range f.n {
+			counts[f.one[k]&mask]++
+			if f.rest[k] != f.one[k] {
+				counts[f.rest[k]&mask]++
 			}
 		}
 	}
@@ -135,26 +161,114 @@ func (p *Patterns) sweep(percent int64) {
 	for i := range t.count {
 		l := t.row(i)
 		text := t.pattern(l)
-		if !victim(l) {
+		switch {
+		case !victims[i]:
 			p.t.absorb(p.p, t, l, text, false)
-			continue
-		}
-		if !literals {
+		case !literals:
 			p.t.absorb(p.p, t, l, []byte{markClass, '*'}, true)
-			continue
+		default:
+			f.of(text)
+			from, all := f.choose(counts)
+			buf = appendFolded(buf[:0], text, from, all)
+			p.t.absorb(p.p, t, l, buf, true)
 		}
-		var from, to int
-		var most uint32
-		eachLiteral(text, func(i, j int, h uint64) {
-			if n := counts[h&mask]; n >= most {
-				from, to, most = i, j, n
-			}
-		})
-		buf = append(buf[:0], text[:from]...)
-		buf = append(buf, text[from]|markClass, '*')
-		buf = append(buf, text[to:]...)
-		p.t.absorb(p.p, t, l, buf, true)
 	}
+}
+
+// folds are the ways to fold a pattern: for each literal segment a hash of
+// the pattern in which that one is *, and of that in which all literals from
+// it on are.
+type folds struct {
+	n         int
+	at        [maxDepth]int // of the segment's mark
+	one, rest [maxDepth]uint64
+}
+
+// of hashes segments once: the hash of a pattern is a sum over its segments,
+// so that folding one is a subtraction.
+func (f *folds) of(marked []byte) {
+	const prime = 0x9e3779b97f4a7c15
+	f.n = 0
+	var sum uint64
+	var change [maxDepth]uint64
+	weight := uint64(prime)
+	for i := 0; i < len(marked); weight *= prime {
+		to := segmentEnd(marked, i)
+		h := hashSegment(marked[i:to]) * weight
+		if marked[i]&markClass == 0 && f.n < maxDepth {
+			f.at[f.n] = i
+			change[f.n] = hashSegment([]byte{marked[i] | markClass, '*'})*weight - h
+			f.n++
+		}
+		sum += h
+		i = to
+	}
+	rest := sum
+	for k := f.n - 1; k >= 0; k-- {
+		rest += change[k]
+		f.one[k], f.rest[k] = scramble(sum+change[k]), scramble(rest)
+	}
+}
+
+func hashSegment(b []byte) uint64 {
+	h := uint64(len(b))
+	for ; len(b) >= 8; b = b[8:] {
+		h = scramble(h ^ binary.LittleEndian.Uint64(b))
+	}
+	var tail uint64
+	for _, c := range b {
+		tail = tail<<8 | uint64(c)
+	}
+	return scramble(h ^ tail)
+}
+
+func scramble(h uint64) uint64 {
+	h = (h ^ h>>32) * 0xd6e8feb86659fd93
+	return h ^ h>>32
+}
+
+// choose says which literal segment becomes *, or from which on all do. One
+// is enough if that brings a group together: the deepest of those with at
+// least half as many as the best, so sess_8fk2:data becomes *:data and
+// cfg:payment:timeout becomes cfg:payment:*. Else it takes as few of the
+// deepest as make a group, at worst all.
+func (f *folds) choose(counts []uint32) (from int, all bool) {
+	mask := uint64(len(counts) - 1)
+	var best uint32
+	var one [maxDepth]uint32
+	for k := range f.n {
+		one[k] = counts[f.one[k]&mask]
+		best = max(best, one[k])
+	}
+	for k := f.n - 1; k >= 0; k-- {
+		if best >= minGroup && one[k] >= (best+1)/2 {
+			return f.at[k], false
+		}
+		if best < minGroup && counts[f.rest[k]&mask] >= minGroup {
+			return f.at[k], true
+		}
+	}
+	return f.at[0], true
+}
+
+func appendFolded(dst, marked []byte, from int, all bool) []byte {
+	for i := 0; i < len(marked); {
+		to := segmentEnd(marked, i)
+		if i == from || all && i > from && marked[i]&markClass == 0 {
+			dst = append(dst, marked[i]|markClass, '*')
+		} else {
+			dst = append(dst, marked[i:to]...)
+		}
+		i = to
+	}
+	return dst
+}
+
+// segmentEnd is where the segment whose mark is at i ends.
+func segmentEnd(marked []byte, i int) int {
+	for i++; i < len(marked) && marked[i] >= markEnd; i++ {
+	}
+	return i
 }
 
 func hasLiteral(marked []byte) bool {
@@ -164,30 +278,6 @@ func hasLiteral(marked []byte) bool {
 		}
 	}
 	return false
-}
-
-// eachLiteral calls f for each literal segment, mark included, with a hash of
-// all that is around it.
-func eachLiteral(marked []byte, f func(from, to int, around uint64)) {
-	const prime = 1099511628211
-	h := uint64(14695981039346656037) // FNV-1a of what is before i
-	for i := 0; i < len(marked); {
-		to := i + 1
-		for to < len(marked) && marked[to] >= markEnd {
-			to++
-		}
-		if marked[i]&markClass == 0 {
-			around := (h ^ uint64(marked[i]|markClass)) * prime
-			for _, b := range marked[to:] {
-				around = (around ^ uint64(b)) * prime
-			}
-			f(i, to, around^around>>32)
-		}
-		for _, b := range marked[i:to] {
-			h = (h ^ uint64(b)) * prime
-		}
-		i = to
-	}
 }
 
 // Tables renders the table "patterns". The argument is ignored.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"rdbaudit/estimate"
 )
@@ -328,6 +329,30 @@ func TestCap(t *testing.T) {
 	checkSums(t, s)
 }
 
+// TestRowBytes keeps what the budget counts true.
+func TestRowBytes(t *testing.T) {
+	if unsafe.Sizeof(leaf{}) > leafBytes {
+		t.Errorf("a leaf is %d bytes", unsafe.Sizeof(leaf{}))
+	}
+	if n := unsafe.Sizeof(stats{}); n > statBytes {
+		t.Errorf("stats are %d bytes", n)
+	}
+	if n := unsafe.Sizeof(Hist{}); n > histBytes {
+		t.Errorf("a histogram is %d bytes", n)
+	}
+	// The running sums agree with a count of all that there is.
+	s := newSet(t, &Options{Now: now}, randomRecords(newRand(t), 5000)...)
+	tab := s.patterns.t
+	var hists int64
+	for i := range tab.nstat {
+		hists += tab.stats[i/statChunk][i%statChunk].memory()
+	}
+	fixed := int64(len(tab.slots))*8 + int64(tab.count)*leafBytes + int64(tab.nstat)*statBytes
+	if hists != tab.hists || fixed != tab.fixed {
+		t.Errorf("histograms take %d bytes, counted %d; rows %d, counted %d", hists, tab.hists, fixed, tab.fixed)
+	}
+}
+
 // TestClassCap fills a table with patterns that have nothing literal left.
 func TestClassCap(t *testing.T) {
 	p := NewPatterns(&Options{TableMemory: 1, Depth: 8})
@@ -340,9 +365,9 @@ func TestClassCap(t *testing.T) {
 		}
 		p.Add(&estimate.Record{Key: []byte(strings.Join(key, ":")), Alloc: 1 + rng.Int64N(1000), Expiry: estimate.NoExpiry, Idle: -1, Freq: -1})
 	}
-	row := p.Tables(nil)[0].Rows[0]
-	if row[3].I != 20_000 || p.t.memory() > minTableMemory {
-		t.Fatalf("%d keys in %d bytes", row[3].I, p.t.memory())
+	memory := p.t.memory()
+	if row := p.Tables(nil)[0].Rows[0]; row[3].I != 20_000 || memory > minTableMemory {
+		t.Fatalf("%d keys in %d bytes", row[3].I, memory)
 	}
 }
 
@@ -416,6 +441,11 @@ func TestManyRows(t *testing.T) {
 	table := p.Tables(nil)[0]
 	if n := len(table.Rows); n > maxRows || n < 1000 || len(table.Notes) != 1 || table.Rows[0][3].I != 90000 {
 		t.Errorf("%d rows, notes %q", n, table.Notes)
+	}
+	for _, row := range table.Rows[1:] {
+		if !strings.HasPrefix(row[0].S, "g") && row[0].S[0] != '*' || strings.Count(row[0].S, ":")+int(row[2].I) != int(row[1].I) {
+			t.Fatalf("row %s of depth %d", row[0].S, row[1].I)
+		}
 	}
 }
 

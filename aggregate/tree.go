@@ -30,7 +30,7 @@ func (p *Patterns) render() (rows [][]Cell, notes []string) {
 	r := &renderer{p: p.p, t: p.t, total: total, ids: make([]uint32, n), tmp: make([]uint32, n), gid: make([]uint32, n),
 		off: make([]uint16, n), tmpOff: make([]uint16, n)}
 	for _, r.keep = range []int{keepLargest, 10, 5, 2, 1, 0} {
-		r.rows = nil
+		r.rows, r.path = nil, r.path[:0]
 		for i := range r.ids {
 			r.ids[i], r.off[i] = uint32(i), 0
 		}
@@ -315,11 +315,17 @@ func (r *renderer) cells(depth int, leaf bool, a *acc) []Cell {
 	c[14].I = a.fieldTTLKeys
 	c[15].I = a.expiredKeys
 	c[16].I = a.expiredBytes
-	c[17] = Cell{I: a.ttl.Percentile(50), Null: a.ttl.Len() == 0}
-	c[18] = Cell{I: a.idle.Percentile(50), Null: a.idle.Len() == 0}
+	c[17], c[18] = median(a.ttl), median(a.idle)
 	c[19].S = mix(a.kinds, r.t.mods.typeName)
 	c[20].S = mix(a.kinds, r.t.mods.encoding)
 	return c
+}
+
+func median(h *Hist) Cell {
+	if h == nil {
+		return Cell{Null: true}
+	}
+	return Cell{I: h.Percentile(50)}
 }
 
 // mean rounds to the nearest integer.
