@@ -276,22 +276,10 @@ func (p *Patterner) walk(dst, key []byte, marked bool) (_ []byte, same bool) {
 			return append(dst, u.text...), false
 		}
 	}
-	tab := &p.tab
 	same = true
 	before := byte(0) // index+1 of the separator before the segment
 	for start, n := 0, 1; ; n++ {
-		var mask charClass
-		sep, i := -1, start
-		for ; i < len(key); i++ {
-			c := tab[key[i]]
-			if c >= cSep {
-				if sep = p.sepAt(key, i); sep >= 0 {
-					break
-				}
-				c &^= cSep
-			}
-			mask |= c
-		}
+		i, mask, sep := p.segment(key, start)
 		var c class
 		if sep >= 0 {
 			if n == p.depth {
