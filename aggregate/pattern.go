@@ -251,6 +251,15 @@ func (p *Patterner) sepAt(key []byte, i int) int {
 // it has, and the separator that ends it, -1 at the end of the key.
 func (p *Patterner) segment(key []byte, i int) (end int, mask charClass, sep int) {
 	tab := &p.tab
+	for i+4 <= len(key) {
+		k := key[i : i+4]
+		m := tab[k[0]] | tab[k[1]] | tab[k[2]] | tab[k[3]]
+		if m >= cSep {
+			break
+		}
+		mask |= m
+		i += 4
+	}
 	for ; i < len(key); i++ {
 		c := tab[key[i]]
 		if c >= cSep {
