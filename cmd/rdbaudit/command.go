@@ -88,7 +88,7 @@ type command struct {
 // commands lists all commands, in the order of the help text.
 func commands() []command {
 	return []command{
-		reportCommand(), keysCommand(), keyCommand(), verifyCommand(),
+		reportCommand(), keysCommand(), keyCommand(), verifyCommand(), whatifCommand(),
 		helpCommand(), versionCommand(), completionCommand(),
 	}
 }

@@ -120,7 +120,12 @@ func serverOf(info *rdbparse.Info) string {
 
 // estimator is what turns the dump into records.
 func (d *dump) estimator(s *scanFlags, keep func(*rdbparse.Key) bool) *estimate.Estimator {
-	est := estimate.New(d.r, d.config)
+	return d.estimatorOf(s, keep, d.config)
+}
+
+// estimatorOf is estimator under several configurations.
+func (d *dump) estimatorOf(s *scanFlags, keep func(*rdbparse.Key) bool, configs ...estimate.Config) *estimate.Estimator {
+	est := estimate.New(d.r, configs...)
 	est.Keep = keep
 	if s.onError == "skip" {
 		est.OnSkip = func(k *rdbparse.Key, err error) {
