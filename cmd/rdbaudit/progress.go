@@ -21,6 +21,7 @@ type progress struct {
 	begun time.Time
 	now   func() time.Time
 	stop  chan struct{}
+	once  sync.Once
 	done  sync.WaitGroup
 	bytes func() int64
 	label func() string
@@ -83,14 +84,16 @@ func (p *progress) show() {
 	fmt.Fprintf(p.w, "%s: %s read, %s/s\n", p.label(), output.Bytes(n), output.Bytes(rate))
 }
 
-// end takes the bar away.
+// end takes the bar away. Further calls do nothing.
 func (p *progress) end() {
 	if p.mode == "none" {
 		return
 	}
-	close(p.stop)
-	p.done.Wait()
-	if p.bar != nil {
-		p.bar.Clear()
-	}
+	p.once.Do(func() {
+		close(p.stop)
+		p.done.Wait()
+		if p.bar != nil {
+			p.bar.Clear()
+		}
+	})
 }
