@@ -40,6 +40,7 @@ of their ending or FORMAT=PATH, and - is stdout:
 			fs.StringVar(&f.patterns.tableMemory, "table-memory", "64mb", "memory for all tables; when it is full, the smallest patterns fold")
 			fs.IntVar(&f.scan.jobs, "jobs", runtime.GOMAXPROCS(0), "dumps read side by side, and workers that add up")
 			f.model.add(fs)
+			fs.StringVar(&f.info, "info", "", "join the output of INFO, from FILE, to the reconciliation")
 			f.scan.add(fs)
 			return func(e *env, args []string) error { return f.run(e, args) }
 		},
@@ -50,6 +51,7 @@ type reportFlags struct {
 	outputs  []string
 	format   string
 	color    string
+	info     string
 	model    modelFlags
 	filter   filterFlags
 	patterns patternFlags
@@ -128,11 +130,21 @@ func (f *reportFlags) run(e *env, args []string) error {
 	if err != nil {
 		return err
 	}
+	var info serverInfo
+	if f.info != "" {
+		if info, err = readInfo(f.info); err != nil {
+			return err
+		}
+		if max, ok := info.number("maxmemory"); ok && max > 0 && f.model.options["maxmemory"] == "" {
+			f.model.options["maxmemory"] = info["maxmemory"]
+			f.model.options["maxmemory-policy"] = info["maxmemory_policy"]
+		}
+	}
 	inputs, err := expand(args)
 	if err != nil {
 		return err
 	}
-	run := &reportRun{f: f, e: e, opts: opts, inputs: inputs}
+	run := &reportRun{f: f, e: e, opts: opts, inputs: inputs, info: info}
 	rep, readErr := run.read()
 	if rep == nil {
 		return readErr
@@ -183,6 +195,7 @@ type reportRun struct {
 	f       *reportFlags
 	e       *env
 	opts    *aggregate.Options
+	info    serverInfo
 	nowFrom string
 	inputs  []source.Input
 	dumps   []*dump
@@ -330,6 +343,9 @@ func (run *reportRun) finish(set *aggregate.Set) (*output.Report, error) {
 	run.memory(rep)
 	run.model(rep, models)
 	rep.Tables = set.Tables()
+	if run.info != nil {
+		rep.Tables = append(rep.Tables, run.info.table())
+	}
 	run.notes(rep)
 	return rep, status
 }
@@ -423,6 +439,16 @@ func (run *reportRun) memory(rep *output.Report) {
 	}
 	if known {
 		m.DumpUsedMem = sum
+	}
+	if run.info != nil {
+		// The server's own figures, where it gave them.
+		if n, ok := run.info.number("used_memory_startup"); ok {
+			m.Startup = n
+		}
+		if n, ok := run.info.number("used_memory"); ok {
+			m.DumpUsedMem = n
+			rep.Notes = append(rep.Notes, "used memory and start-up are those of --info, asked at another moment than the dump was made")
+		}
 	}
 	m.ExpectedSD = isqrt(variance)
 	m.Estimate = m.Keys + m.Tables + m.Startup
