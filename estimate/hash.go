@@ -119,6 +119,21 @@ func (s *sizer) ttlIndex() {
 	}
 }
 
+// pairLengths is pair for many fields and values of which only the lengths matter.
+func (s *sizer) pairLengths(lens []int64) {
+	if s.l.hash == hashClassic { // both are strings of their own
+		n := s.n
+		s.memberLengths(lens)
+		s.n = n + int64(len(lens)/2)
+		return
+	}
+	for i := 0; i+1 < len(lens); i += 2 {
+		s.pairCost(lens[i], lens[i+1], false)
+		s.longest = max(s.longest, lens[i], lens[i+1])
+	}
+	s.n += int64(len(lens) / 2)
+}
+
 // hashBuilds says whether a hash of n fields, stored one by one, may become
 // packed, so that the texts of its elements must be seen.
 func (s *sizer) hashBuilds(n int64) bool { return s.Loaded && n <= s.Limits.HashEntries }

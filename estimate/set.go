@@ -30,6 +30,28 @@ func (s *sizer) setBuilds(n int64) bool {
 	return !s.l.bulk && n > s.Limits.SetIntset
 }
 
+// memberLengths is member for many elements of which only the lengths matter.
+func (s *sizer) memberLengths(lens []int64) {
+	var req, u, r, longest int64
+	for _, l := range lens {
+		if l < int64(len(s.short)) {
+			c := &s.short[l]
+			req += int64(c.req)
+			u += int64(c.u)
+			r += int64(c.r)
+		} else {
+			a, b, c := s.sds(l)
+			req, u, r = req+a, u+b, r+c
+		}
+		longest = max(longest, l)
+	}
+	s.req += req
+	s.costU += float64(u)
+	s.costR += r
+	s.longest = max(s.longest, longest)
+	s.n += int64(len(lens))
+}
+
 func (s *sizer) setTable(kind tableKind, steps []step) {
 	s.enc = Hashtable
 	s.key()

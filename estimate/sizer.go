@@ -33,7 +33,9 @@ type sizer struct {
 	a     Allocator
 	nodes skiplistMemo
 	kids  childMemo
-	items *[]Item // filled if somebody wants the breakdown
+	items *[]Item      // filled if somebody wants the breakdown
+	short [512]sdsSize // what sds says of short strings
+	grown map[int64]grownTable
 
 	// the key
 	name   int64 // bytes of its name
@@ -73,7 +75,44 @@ type sizer struct {
 func newSizer(c Config) *sizer {
 	s := &sizer{Config: c, l: c.Line, a: c.Allocator}
 	s.nodes.alloc = c.Allocator
+	for n := range s.short {
+		req, counted, alloc := s.sds(int64(n))
+		s.short[n] = sdsSize{uint16(req), uint16(counted), uint16(alloc)}
+	}
 	return s
+}
+
+// sdsSize is what sds gives for a short string.
+type sdsSize struct{ req, u, r uint16 }
+
+// grownTable is what a chained table that grew to a number of elements holds.
+type grownTable struct {
+	size, next int64
+	variance   float64
+}
+
+// maxGrown bounds the tables remembered.
+const maxGrown = 4096
+
+// grownTo is the state of a table after n insertions, remembered: working it
+// out takes microseconds while a rehash is under way.
+func (s *sizer) grownTo(n, finds int64) grownTable {
+	key := n<<1 | finds
+	if g, ok := s.grown[key]; ok {
+		return g
+	}
+	d := dict{newer: s.l.dictNewer, finds: finds}
+	d.insert(n)
+	var g grownTable
+	_, _, g.variance = d.slots()
+	g.size, g.next = d.tables()
+	if s.grown == nil {
+		s.grown = make(map[int64]grownTable)
+	}
+	if len(s.grown) < maxGrown {
+		s.grown[key] = g
+	}
+	return g
 }
 
 func (s *sizer) begin(kind Type, name int64, ttl bool, meta int) {
@@ -326,7 +365,9 @@ func (s *sizer) table(kind tableKind, n int64, steps []step, set, hash, ttl bool
 			d.finds = 1 // t_zset.c zsetAdd
 		}
 		if kind == tableGrown {
-			d.insert(n)
+			g := s.grownTo(n, d.finds)
+			size, next, variance = g.size, g.next, g.variance
+			break
 		}
 		for _, st := range steps {
 			if st.insert {

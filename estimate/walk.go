@@ -13,8 +13,9 @@ type Estimator struct {
 	Keep func(*rdbparse.Key) bool
 	// WantLargest, if set, says for which keys Record.Largest is wanted of
 	// packed values, which must be opened for it. It is asked at the head of
-	// each packed part; bytes is about what the whole value may take at most.
-	WantLargest func(k *rdbparse.Key, bytes int64) bool
+	// each packed part. size and alloc are those of the whole key, or about
+	// the most that they can be where several parts are still to come.
+	WantLargest func(k *rdbparse.Key, size, alloc int64) bool
 	// OnSkip, if set, is told of values whose content is bad although their
 	// framing is whole; they are left out. Without it they are errors.
 	OnSkip func(*rdbparse.Key, error)
@@ -28,6 +29,7 @@ type Estimator struct {
 	ttls   int64
 	large  int64
 	passed int64 // bytes of the value's nodes so far
+	lens   [512]int64
 	err    error // soft fault inside a value
 	proven Limits
 }
@@ -258,22 +260,46 @@ func entryItem(en *rdbparse.Entry) item {
 	return it
 }
 
-// wantLargest asks whether the packed part at hand is to be opened for its
+// wantNode asks whether a node of a list or a stream is to be opened for its
 // longest entry.
-func (e *Estimator) wantLargest(p *rdbparse.Part) bool {
+func (e *Estimator) wantNode(p *rdbparse.Part) bool {
 	if e.WantLargest == nil {
 		return false
 	}
-	bytes := p.Len
-	if p.Kind == rdbparse.PartNode || p.Kind == rdbparse.PartStreamNode {
-		// Nodes still to come are rarely more than twice as large.
-		if left := e.r.Left(); left > 0 {
-			bytes = 2 * max(bytes, 8<<10) * (min(left, 1<<40) + 1)
-		}
-		bytes += e.passed
-		e.passed += p.Len
+	// Nodes still to come are rarely more than twice as large.
+	bytes := p.Len + e.passed
+	if left := e.r.Left(); left > 0 {
+		bytes += 2 * max(p.Len, 8<<10) * (min(left, 1<<40) + 1)
 	}
-	return e.WantLargest(e.key, bytes+e.key.NameLen+256)
+	e.passed += p.Len
+	bytes += 2*e.key.NameLen + 1024
+	return e.WantLargest(e.key, 2*bytes, bytes)
+}
+
+// longest opens a packed value once its sizes are known, if its longest entry
+// is wanted. per is how many entries make an element, of which the first show
+// are looked at.
+func (e *Estimator) longest(per, show int) error {
+	s := e.sizers[0]
+	if e.WantLargest == nil || !e.WantLargest(e.key, s.u, s.r) {
+		return nil
+	}
+	i := 0
+	for {
+		en, err := e.r.Entry()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return e.soft(err)
+		}
+		if i < show {
+			e.large = max(e.large, en.Len)
+		}
+		if i++; i == per {
+			i = 0
+		}
+	}
 }
 
 // rebuilds says whether a packed format is not the line's own.
@@ -292,7 +318,7 @@ func (s *sizer) rebuilds(f rdbparse.Format) bool {
 // open decides for each sizer whether it wants the entries of a part, and says
 // whether anybody does.
 func (e *Estimator) open(p *rdbparse.Part, wants func(*sizer) bool) bool {
-	any := e.wantLargest(p) || p.Count < 0
+	any := p.Count < 0
 	for i, s := range e.sizers {
 		e.opens[i] = wants(s)
 		any = any || e.opens[i]
@@ -355,7 +381,7 @@ func (e *Estimator) listNode(p *rdbparse.Part) error {
 	}
 	if plain {
 		e.large = max(e.large, p.Len)
-	} else if e.open(p, func(s *sizer) bool { return s.rebuilds(p.Format) }) {
+	} else if want := e.wantNode(p); e.open(p, func(s *sizer) bool { return s.rebuilds(p.Format) }) || want {
 		for i, s := range e.sizers {
 			if e.opens[i] {
 				s.lp, s.zl = listpackFrame, ziplistSize{}
@@ -389,6 +415,16 @@ func (e *Estimator) listNode(p *rdbparse.Part) error {
 }
 
 func (e *Estimator) set() error {
+	if n := e.r.Elements(); n > 0 {
+		build := false
+		for _, s := range e.sizers {
+			s.beginElements(n, s.setBuilds(n))
+			build = build || s.build
+		}
+		if !build {
+			return e.lengths((*sizer).memberLengths, (*sizer).endSet, 1)
+		}
+	}
 	p, err := e.r.Part()
 	if err == io.EOF {
 		return e.empty()
@@ -425,6 +461,9 @@ func (e *Estimator) set() error {
 		for i, s := range e.sizers {
 			s.endSetBlob(intset, b, opened && e.opens[i])
 		}
+		if !opened {
+			return e.longest(1, 1)
+		}
 		return nil
 	}
 	n := e.r.Left() + 1
@@ -454,6 +493,32 @@ func (e *Estimator) set() error {
 	return nil
 }
 
+// lengths walks a value stored element by element of which only the lengths of
+// its strings matter.
+func (e *Estimator) lengths(add func(*sizer, []int64), end func(*sizer), per int64) error {
+	for {
+		n, err := e.r.Lengths(e.lens[:])
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		lens := e.lens[:n]
+		e.elems += int64(n) / per
+		for _, l := range lens {
+			e.large = max(e.large, l)
+		}
+		for _, s := range e.sizers {
+			add(s, lens)
+		}
+	}
+	for _, s := range e.sizers {
+		end(s)
+	}
+	return nil
+}
+
 // empty is a collection without elements, which servers do not load.
 func (e *Estimator) empty() error {
 	for _, s := range e.sizers {
@@ -465,6 +530,16 @@ func (e *Estimator) empty() error {
 }
 
 func (e *Estimator) zset() error {
+	if n := e.r.Elements(); n > 0 {
+		build := false
+		for _, s := range e.sizers {
+			s.beginElements(n, s.zsetBuilds(n))
+			build = build || s.build
+		}
+		if !build {
+			return e.lengths((*sizer).zmemberLengths, (*sizer).endZSet, 1)
+		}
+	}
 	p, err := e.r.Part()
 	if err == io.EOF {
 		return e.empty()
@@ -514,6 +589,9 @@ func (e *Estimator) zset() error {
 		for i, s := range e.sizers {
 			s.endZSetBlob(b, opened && e.opens[i], s.rebuilds(format))
 		}
+		if !opened {
+			return e.longest(2, 1)
+		}
 		return nil
 	}
 	n := e.r.Left() + 1
@@ -552,6 +630,16 @@ func (e *Estimator) pairFault() error {
 }
 
 func (e *Estimator) hash() error {
+	if n := e.r.Elements(); n > 0 {
+		build := false
+		for _, s := range e.sizers {
+			s.beginElements(n, s.hashBuilds(n))
+			build = build || s.build
+		}
+		if !build {
+			return e.lengths((*sizer).pairLengths, func(s *sizer) { s.endHash(false) }, 2)
+		}
+	}
 	p, err := e.r.Part()
 	if err == io.EOF {
 		return e.empty()
@@ -620,6 +708,9 @@ func (e *Estimator) hashBlob(p *rdbparse.Part) error {
 	}
 	for i, s := range e.sizers {
 		s.endHashBlob(b, opened && e.opens[i], s.rebuilds(format), zipmap, withTTL)
+	}
+	if !opened && !withTTL {
+		return e.longest(2, 2)
 	}
 	return nil
 }
@@ -705,7 +796,7 @@ func (e *Estimator) stream() error {
 			for _, s := range e.sizers {
 				s.streamNode(p.ID, p.Len)
 			}
-			if e.wantLargest(p) {
+			if e.wantNode(p) {
 				if err := e.streamEntries(); err != nil {
 					return err
 				}

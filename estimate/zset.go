@@ -41,6 +41,20 @@ func (s *sizer) zmember(e item) {
 	}
 }
 
+// zmemberLengths is zmember for many members.
+func (s *sizer) zmemberLengths(lens []int64) {
+	if s.l.skip != skipClassic {
+		for _, l := range lens {
+			s.zmember(item{len: l})
+		}
+		return
+	}
+	s.memberLengths(lens)
+	mean, variance := s.nodes.node(24)
+	s.mean += float64(float64(len(lens)) * mean)
+	s.variance += float64(float64(len(lens)) * variance)
+}
+
 // zsetBuilds says whether a sorted set of n members, stored one by one, may
 // become packed.
 func (s *sizer) zsetBuilds(n int64) bool { return s.Loaded && n <= s.Limits.ZSetEntries }

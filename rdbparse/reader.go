@@ -73,6 +73,11 @@ func NewReader(in io.Reader) (*Reader, error) {
 	} else {
 		r.src.in = &directFeeder{in: in, skip: &r.SkipChecksum}
 	}
+	return r.open()
+}
+
+// open reads up to the first record that is no aux field.
+func (r *Reader) open() (*Reader, error) {
 	if err := r.magic(); err != nil {
 		return nil, err
 	}

@@ -9,7 +9,7 @@ import (
 	"rdbaudit/rdbparse"
 )
 
-func wantAll(*rdbparse.Key, int64) bool { return true }
+func wantAll(*rdbparse.Key, int64, int64) bool { return true }
 
 // endings collects how each dump ended, for the exit status and for stderr.
 type endings struct {
@@ -27,9 +27,9 @@ func (s *endings) add(d *dump) {
 	s.read++
 	if d.damaged() {
 		s.bad++
-		s.messages = append(s.messages, fmt.Sprintf("%s: %s; %d bytes were read", d.in.Path, d.src.Error, d.src.Bytes))
+		s.messages = append(s.messages, fmt.Sprintf("%s: %s; %d keys and %d bytes were read", printable(d.in.Path), d.src.Error, d.src.Keys, d.src.Bytes))
 	} else if d.src.Trailing != "" {
-		s.messages = append(s.messages, fmt.Sprintf("%s: %s", d.in.Path, d.src.Trailing))
+		s.messages = append(s.messages, fmt.Sprintf("%s: %s", printable(d.in.Path), d.src.Trailing))
 	}
 }
 

@@ -1,10 +1,10 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -71,7 +71,7 @@ func openDump(e *env, in source.Input, m *modelFlags) (*dump, error) {
 		return d, err
 	}
 	d.stream, d.compressed = stream, stream.Compressed
-	d.ahead = rdbparse.ReadAhead(stream, false)
+	d.ahead = rdbparse.ReadAhead(&cancelReader{e.ctx, stream}, false)
 	d.r, err = rdbparse.NewReader(d.ahead)
 	if err != nil {
 		d.close()
@@ -95,6 +95,20 @@ func openDump(e *env, in source.Input, m *modelFlags) (*dump, error) {
 		}
 	}
 	return d, nil
+}
+
+// cancelReader ends reading when the context is done: between two keys is too
+// rare to look if a filter lets few through.
+type cancelReader struct {
+	ctx context.Context
+	io.Reader
+}
+
+func (c *cancelReader) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.Reader.Read(p)
 }
 
 func (d *dump) close() {
@@ -126,7 +140,10 @@ func (d *dump) estimator(s *scanFlags, keep func(*rdbparse.Key) bool) *estimate.
 // estimatorOf is estimator under several configurations.
 func (d *dump) estimatorOf(s *scanFlags, keep func(*rdbparse.Key) bool, configs ...estimate.Config) *estimate.Estimator {
 	est := estimate.New(d.r, configs...)
-	est.Keep = keep
+	est.Keep = func(k *rdbparse.Key) bool {
+		d.src.Keys++
+		return keep == nil || keep(k)
+	}
 	if s.onError == "skip" {
 		est.OnSkip = func(k *rdbparse.Key, err error) {
 			d.skipped++
@@ -159,6 +176,10 @@ func (d *dump) finish(err error) {
 	if err != nil {
 		d.err = err
 		d.src.Error = err.Error()
+		var at *rdbparse.Error
+		if errors.As(err, &at) && at.Key != nil && d.firstBad == nil && d.src.Keys > 0 {
+			d.src.Keys-- // begun, not read
+		}
 	}
 	if d.config.Line != nil && !d.config.Cluster && info.Cluster {
 		d.config.Cluster = true
@@ -196,8 +217,8 @@ func dumpTime(e *env, inputs []source.Input, first *dump) (ms int64, from string
 	take(first)
 	if len(inputs) > 1 {
 		for _, in := range inputs {
-			if in.Path == first.in.Path || in.Path == "-" {
-				continue
+			if in.Path == first.in.Path || in.Size < 0 {
+				continue // a pipe can be read once only
 			}
 			if d, err := openDump(e, in, nil); err == nil {
 				take(d)
@@ -252,14 +273,15 @@ type workers struct {
 	full, free chan *batch
 	sets       []*aggregate.Set
 	wait       sync.WaitGroup
-	// thresholds are what a key of each type must reach to be among the
-	// largest. They only grow, so an old value opens too much, never too little.
-	thresholds [estimate.NumTypes]atomic.Int64
+	// floors are what a key of each type must beat to be among the largest. A
+	// floor only rises, so an old one opens too much, never too little.
+	floors [estimate.NumTypes]atomic.Pointer[aggregate.Floor]
+	usage  bool
 }
 
 // newWorkers starts n workers. The memory for tables is theirs together.
 func newWorkers(o *aggregate.Options, n int) (*workers, error) {
-	w := &workers{full: make(chan *batch, 2*n), free: make(chan *batch, 4*n+2)}
+	w := &workers{full: make(chan *batch, 2*n), free: make(chan *batch, 4*n+2), usage: o.Usage}
 	share := *o
 	if share.TableMemory > 0 {
 		share.TableMemory /= int64(n)
@@ -292,14 +314,20 @@ func (w *workers) work(set *aggregate.Set) {
 			from = b.ends[i]
 			set.Add(&b.recs[i])
 		}
-		for t := range w.thresholds {
-			at := set.Threshold(estimate.Type(t))
-			if old := w.thresholds[t].Load(); at > old {
-				w.thresholds[t].CompareAndSwap(old, at)
-			}
-		}
+		w.raise(set)
 		b.reset()
 		w.free <- b
+	}
+}
+
+// raise publishes a set's floors where they are higher than what is known.
+func (w *workers) raise(set *aggregate.Set) {
+	for t := range w.floors {
+		old := w.floors[t].Load()
+		f := set.Floor(estimate.Type(t), old)
+		if f != nil && f != old && (old == nil || f.N > old.N || f.N == old.N && old.Beaten(f.N, f.DB, f.Key)) {
+			w.floors[t].CompareAndSwap(old, f)
+		}
 	}
 }
 
@@ -316,8 +344,11 @@ func (w *workers) end() (*aggregate.Set, error) {
 }
 
 // wantLargest opens packed values only of keys that may enter a list of the largest.
-func (w *workers) wantLargest(k *rdbparse.Key, bytes int64) bool {
-	return bytes >= w.thresholds[estimate.TypeOf(k)].Load()
+func (w *workers) wantLargest(k *rdbparse.Key, size, alloc int64) bool {
+	if w.usage {
+		alloc = size
+	}
+	return w.floors[estimate.TypeOf(k)].Load().Beaten(alloc, k.DB, k.Name)
 }
 
 // baseName shortens a path for labels.
@@ -327,6 +358,3 @@ func baseName(path string) string {
 	}
 	return filepath.Base(path)
 }
-
-// asPathError is errors.As without the generics at each call.
-func asPathError(err error, target **os.PathError) bool { return errors.As(err, target) }

@@ -1,0 +1,106 @@
+package rdbparse
+
+import (
+	"io"
+	"math"
+)
+
+// Elements is the count that the current value starts with, for values stored
+// element by element (lists, sets, hashes, sorted sets in their plain forms);
+// -1 for all others. It may be asked before the first Part.
+func (r *Reader) Elements() int64 {
+	if r.typ == nil || r.err != nil {
+		return -1
+	}
+	switch r.typ.Code {
+	case 1, 2, 4, 5:
+		r.begin()
+		if r.walk.phase == 1 && r.src.err == nil {
+			return int64(min(r.walk.left, math.MaxInt64>>1))
+		}
+	}
+	return -1
+}
+
+// Lengths is Part for callers that want nothing but lengths: it fills dst with
+// the bytes of the next strings of a value for which Elements is not negative
+// (members; fields and values in turn; members without their scores), and says
+// how many. At the end of the value it gives 0 and io.EOF. The length of dst
+// is to be even, so that fields and values stay together.
+func (r *Reader) Lengths(dst []int64) (int, error) {
+	if r.typ == nil || r.err != nil {
+		if r.err != nil {
+			r.typ = nil
+			return 0, r.err
+		}
+		return 0, io.EOF
+	}
+	s, w := &r.src, &r.walk
+	r.body.skip(r)
+	r.begin()
+	per, gap := 1, 0
+	switch r.typ.Code {
+	case 4:
+		per = 2
+	case 5:
+		gap = 8
+	}
+	n := 0
+	for w.left > 0 && n+per <= len(dst) && s.err == nil {
+		// Short strings that lie in the window as a whole.
+		buf, pos, end := s.buf, s.pos, s.end
+		for w.left > 0 && n+per <= len(dst) {
+			at, k := pos, 0
+			for ; k < per; k++ {
+				if at+2 > end {
+					break
+				}
+				l := int64(buf[at])
+				at++
+				if l >= 0x40 {
+					if l >= 0x80 {
+						break
+					}
+					l = (l&0x3f)<<8 | int64(buf[at])
+					at++
+				}
+				at += int(l) + gap
+				if at > end {
+					break
+				}
+				dst[n+k] = l
+			}
+			if k < per {
+				break
+			}
+			n += per
+			pos = at
+			w.left--
+		}
+		s.pos = pos
+		if w.left == 0 || n+per > len(dst) {
+			break
+		}
+		// Everything else, one element at a time.
+		w.left--
+		r.at = s.offset()
+		for range per {
+			var p Part
+			r.string(&p)
+			r.body.skip(r)
+			s.skip(uint64(gap))
+			dst[n] = p.Len
+			n++
+		}
+	}
+	if s.err != nil {
+		err := r.fail()
+		r.typ = nil
+		return 0, err
+	}
+	if n == 0 && w.left == 0 {
+		r.typ = nil
+		return 0, io.EOF
+	}
+	return n, nil
+}
