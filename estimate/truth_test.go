@@ -160,7 +160,6 @@ var byHistory = map[string]string{
 	"tags:356":           "caught in a rehash",
 	"tags:548":           "caught in a rehash",
 	"product:410:attrs":  "the long value came late",
-	"product:1482:attrs": "caught in a rehash",
 }
 
 // TestLive holds the live view against what the writing server said before it
