@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -35,6 +36,7 @@ type env struct {
 	getenv         func(string) string
 	now            func() time.Time // only for --progress and file times, never for reports
 	signal         func() os.Signal // the signal that ended ctx, if one did
+	temps          tempFiles
 }
 
 func newEnv(stdin io.Reader, stdout, stderr *os.File) *env {
@@ -44,7 +46,11 @@ func newEnv(stdin io.Reader, stdout, stderr *os.File) *env {
 	if w, _, err := term.GetSize(int(stdout.Fd())); err == nil && w > 0 {
 		e.width = w
 	}
-	// The first signal ends the work in order, the second at once.
+	// A closed stdout is an error of Write, for run to end quietly on, and not
+	// the end of the process with its temporary files left behind.
+	signal.Ignore(syscall.SIGPIPE)
+	// The first signal ends the work in order. What hangs in a read of a pipe
+	// ends after a moment, or at the second signal.
 	ctx, cancel := context.WithCancel(context.Background())
 	e.ctx = ctx
 	got := make(chan os.Signal, 2)
@@ -54,7 +60,13 @@ func newEnv(stdin io.Reader, stdout, stderr *os.File) *env {
 		sig := <-got
 		caught <- sig
 		cancel()
-		os.Exit(signalStatus(<-got))
+		select {
+		case <-got:
+		case <-time.After(time.Second):
+		}
+		e.temps.removeAll()
+		fmt.Fprintln(stderr, interrupted)
+		os.Exit(signalStatus(sig))
 	}()
 	e.signal = func() os.Signal {
 		select {
@@ -67,6 +79,8 @@ func newEnv(stdin io.Reader, stdout, stderr *os.File) *env {
 	}
 	return e
 }
+
+const interrupted = "rdbaudit: interrupted"
 
 func signalStatus(s os.Signal) int {
 	if s == syscall.SIGTERM {
@@ -119,7 +133,7 @@ func run(args []string, e *env) int {
 	err := dispatch(args, e)
 	if e.ctx.Err() != nil && e.signal != nil {
 		if s := e.signal(); s != nil {
-			fmt.Fprintln(e.stderr, "rdbaudit: interrupted, nothing half-written was left")
+			fmt.Fprintln(e.stderr, interrupted)
 			return signalStatus(s)
 		}
 	}
@@ -141,23 +155,24 @@ func run(args []string, e *env) int {
 }
 
 func dispatch(args []string, e *env) error {
-	name := "report"
-	switch {
-	case len(args) == 0:
-		args = []string{"help"}
-		name = "help"
+	if len(args) == 0 {
 		writeUsage(e.stderr)
 		return &exitError{exitUsage, nil}
-	case args[0] == "-h" || args[0] == "--help":
-		writeUsage(e.stdout)
-		return nil
-	case args[0] == "--version" || args[0] == "-V":
-		args[0] = "version"
-		fallthrough
-	default:
-		if findCommand(args[0]) != nil {
-			name, args = args[0], args[1:]
+	}
+	name := args[0]
+	switch name {
+	case "-h", "--help":
+		name = "help"
+	case "-V", "--version":
+		name = "version"
+	}
+	if findCommand(name) != nil {
+		args = args[1:]
+	} else {
+		if meant := nearest(name, commandNames()); meant != "" && !exists(name) {
+			return usageError("%s: no such file; did you mean the command %s?", name, meant)
 		}
+		name = "report"
 	}
 	c := findCommand(name)
 	fs := newFlagSet(c.name)
@@ -167,18 +182,79 @@ func dispatch(args []string, e *env) error {
 			writeCommandHelp(e.stdout, c)
 			return nil
 		}
-		return usageError("%s\nTry: rdbaudit help %s", hint(err), c.name)
+		return usageError("%s\nTry: rdbaudit help %s", hint(err, c), c.name)
 	}
 	return work(e, fs.Args())
 }
 
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
 // hint adds to a flag error what the user may have meant.
-func hint(err error) string {
+func hint(err error, c *command) string {
 	msg := err.Error()
-	if strings.Contains(msg, "--max-memory") {
-		return msg + ": --maxmemory is the server's limit, --table-memory is how much rdbaudit may use for its tables"
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) {
+		return msg
+	}
+	name := unknown.GetSpecifiedName()
+	if name == "max-memory" {
+		return msg + "; --maxmemory is the server's limit, --table-memory is how much rdbaudit may use for its tables"
+	}
+	var having []string
+	for _, other := range commands() {
+		if slices.Contains(flagNames(&other), "--"+name) {
+			having = append(having, other.name)
+		}
+	}
+	if having != nil {
+		return msg + " of " + c.name + "; it is one of " + strings.Join(having, ", ")
+	}
+	if meant := nearest("--"+name, flagNames(c)); meant != "" {
+		return msg + "; did you mean " + meant + "?"
 	}
 	return msg
+}
+
+// nearest is the word of a list that differs from s by a slip of the keys, ""
+// if there is none.
+func nearest(s string, list []string) string {
+	best, found := min(3, 1+len(s)/3), ""
+	for _, word := range list {
+		if d := distance(s, word); d < best {
+			best, found = d, word
+		}
+	}
+	return found
+}
+
+// distance counts the bytes to insert, delete or replace, and the neighbours
+// to swap, that turn a into b.
+func distance(a, b string) int {
+	if len(a) > 64 {
+		return len(a)
+	}
+	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range last {
+		last[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			differ := 1
+			if a[i-1] == b[j-1] {
+				differ = 0
+			}
+			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+differ)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+		before, last, row = last, row, before
+	}
+	return last[len(b)]
 }
 
 func newFlagSet(name string) *pflag.FlagSet {

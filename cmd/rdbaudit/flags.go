@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"regexp"
@@ -231,6 +232,9 @@ func (f *filterFlags) check() error {
 		if err != nil {
 			return usageError("--min-size: %s", err)
 		}
+		if n < 0 {
+			return usageError("--min-size must not be negative")
+		}
 		f.min = n
 	}
 	return nil
@@ -386,8 +390,12 @@ func parseTime(s string) (int64, error) {
 // errText is an error without the operation and path that os puts before it.
 func errText(err error) string {
 	var pe *os.PathError
-	if ok := asPathError(err, &pe); ok {
+	if errors.As(err, &pe) {
 		return pe.Err.Error()
+	}
+	var le *os.LinkError // of renames
+	if errors.As(err, &le) {
+		return le.Err.Error()
 	}
 	return fmt.Sprint(err)
 }

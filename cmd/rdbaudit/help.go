@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
+
+	"rdbaudit/estimate"
 )
 
 func writeUsage(w io.Writer) {
@@ -36,12 +38,102 @@ rdbaudit help COMMAND tells more. Exit status: 0 good, 1 failed, 2 wrong usage,
 }
 
 func writeCommandHelp(w io.Writer, c *command) {
-	fmt.Fprintf(w, "Usage: rdbaudit %s %s\n\n%s\n", c.name, c.args, strings.TrimSpace(c.long))
+	fmt.Fprintf(w, "Usage: %s\n\n%s\n", strings.TrimSpace("rdbaudit "+c.name+" "+c.args), strings.TrimSpace(c.long))
 	fs := newFlagSet(c.name)
 	c.setup(fs)
-	if fs.HasAvailableFlags() {
-		fmt.Fprintf(w, "\nFlags:\n%s", fs.FlagUsagesWrapped(80))
+	isLimit := make(map[string]bool)
+	for _, s := range estimate.Settings() {
+		isLimit[s.Name] = true
 	}
+	var limits []string
+	title := "\nFlags:\n"
+	fs.VisitAll(func(f *pflag.Flag) {
+		switch {
+		case f.Hidden:
+		case isLimit[f.Name]:
+			limits = append(limits, f.Name)
+		default:
+			fmt.Fprint(w, title)
+			title = ""
+			writeFlag(w, f)
+		}
+	})
+	if limits == nil {
+		return
+	}
+	fmt.Fprint(w, `
+The server's limits by their names in redis.conf, each with a number. Without
+them: what --config says, else the server line's defaults, raised to what the
+dump proves.
+`)
+	for _, name := range limits {
+		fmt.Fprintf(w, "      --%s N\n", name)
+	}
+}
+
+const (
+	helpWidth  = 80
+	helpColumn = 28 // where the descriptions of flags begin
+)
+
+// valueNames says in help texts what a flag takes, where VALUE would say too little.
+var valueNames = map[string]string{
+	"output": "PATH", "config": "FILE", "info": "FILE", "rules": "FILE",
+	"key": "REGEX", "not-key": "REGEX", "in": "PATTERN", "pattern": "PATTERN",
+	"min-size": "SIZE", "maxmemory": "SIZE", "table-memory": "SIZE",
+	"db": "N", "type": "TYPE", "target": "LINE", "maxmemory-policy": "POLICY",
+	"format": "NAME", "allocator": "NAME", "key-encoding": "NAME", "compat": "NAME",
+	"color": "WHEN", "progress": "HOW", "on-error": "HOW", "as": "VIEW", "now": "TIME",
+	"separator": "TEXT", "measure": "WHAT", "cluster": "WHEN", "sweep": "LIMIT=A..B",
+}
+
+// writeFlag writes a flag, its value and what it does.
+func writeFlag(w io.Writer, f *pflag.Flag) {
+	usage := f.Usage
+	head := "      --" + f.Name
+	if f.Shorthand != "" {
+		head = "  -" + f.Shorthand + ", --" + f.Name
+	}
+	if f.Value.Type() != "bool" {
+		value := valueNames[f.Name]
+		switch {
+		case value != "":
+		case f.Value.Type() == "int":
+			value = "N"
+		default:
+			value = "VALUE"
+		}
+		head += " " + value
+		if d := f.DefValue; d != "" && d != "[]" && !strings.Contains(usage, "default") {
+			usage += " (default " + d + ")"
+		}
+	}
+	lines := wrapWords(usage, helpWidth-helpColumn)
+	if len(head) > helpColumn-2 {
+		fmt.Fprintln(w, head)
+		head = ""
+	}
+	for _, line := range lines {
+		fmt.Fprintf(w, "%-*s%s\n", helpColumn, head, line)
+		head = ""
+	}
+}
+
+// wrapWords breaks text into lines of at most width bytes, if words allow.
+func wrapWords(text string, width int) []string {
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(text) {
+		if line != "" && len(line)+1+len(word) > width {
+			lines = append(lines, line)
+			line = ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	return append(lines, line)
 }
 
 func helpCommand() command {
@@ -55,6 +147,9 @@ func helpCommand() command {
 					return nil
 				}
 				c := findCommand(args[0])
+				if meant := nearest(args[0], commandNames()); c == nil && meant != "" {
+					return usageError("no command is called %q; did you mean %s?", args[0], meant)
+				}
 				if c == nil {
 					return usageError("no command is called %q; see rdbaudit help", args[0])
 				}
@@ -138,33 +233,87 @@ func commandNames() []string {
 	return names
 }
 
+// Files are left to the shell: it knows how to quote their names.
+
 func completeBash(w io.Writer) {
-	fmt.Fprintf(w, "_rdbaudit() {\n  local cur=${COMP_WORDS[COMP_CWORD]} cmd=${COMP_WORDS[1]} words=\n  case $cmd in\n")
+	fmt.Fprintf(w, `_rdbaudit() {
+  local cur=${COMP_WORDS[COMP_CWORD]} words=
+  case ${COMP_WORDS[1]} in
+`)
 	for _, c := range commands() {
-		fmt.Fprintf(w, "    %s) words=%q ;;\n", c.name, strings.Join(flagNames(&c), " "))
+		fmt.Fprintf(w, "    %s) words=\"%s\" ;;\n", c.name, strings.Join(completions(&c), " "))
 	}
-	report := findCommand("report")
-	fmt.Fprintf(w, "    *) words=%q ;;\n  esac\n", strings.Join(flagNames(report), " "))
-	fmt.Fprintf(w, `  if [[ $COMP_CWORD -eq 1 && $cur != -* ]]; then words=%q; elif [[ $cur != -* ]]; then words=; fi
-  COMPREPLY=($(compgen -W "$words" -- "$cur") $(compgen -f -- "$cur"))
+	fmt.Fprintf(w, `    *) words="%s" ;;
+  esac
+  if [[ $COMP_CWORD -eq 1 && $cur != -* ]]; then words="%s"; fi
+  [[ $COMP_CWORD -gt 1 && $cur != -* && $words == --* ]] && words=
+  COMPREPLY=($(compgen -W "$words" -- "$cur"))
 }
-complete -o filenames -F _rdbaudit rdbaudit
-`, strings.Join(commandNames(), " "))
+complete -o bashdefault -o default -F _rdbaudit rdbaudit
+`, strings.Join(completions(findCommand("report")), " "), strings.Join(commandNames(), " "))
 }
 
 func completeZsh(w io.Writer) {
-	fmt.Fprintf(w, "#compdef rdbaudit\n_rdbaudit() {\n  local -a words\n  if (( CURRENT == 2 )); then\n    words=(%s)\n    compadd -a words; _files; return\n  fi\n  case $words[2] in\n", strings.Join(commandNames(), " "))
+	fmt.Fprintf(w, `#compdef rdbaudit
+_rdbaudit() {
+  local -a list
+  if (( CURRENT == 2 )) && [[ $words[2] != -* ]]; then
+    list=(%s)
+    compadd -a list
+    _files
+    return
+  fi
+  case $words[2] in
+`, strings.Join(commandNames(), " "))
 	for _, c := range commands() {
-		fmt.Fprintf(w, "    %s) compadd -- %s ;;\n", c.name, strings.Join(flagNames(&c), " "))
+		fmt.Fprintf(w, "    %s) list=(%s) ;;\n", c.name, strings.Join(completions(&c), " "))
 	}
-	fmt.Fprint(w, "  esac\n  _files\n}\n_rdbaudit \"$@\"\n")
+	fmt.Fprintf(w, `    *) list=(%s) ;;
+  esac
+  if [[ $words[CURRENT] == -* || $list[1] != -* ]]; then compadd -a list; else _files; fi
+}
+if [[ $funcstack[1] == _rdbaudit ]]; then _rdbaudit "$@"; else compdef _rdbaudit rdbaudit; fi
+`, strings.Join(completions(findCommand("report")), " "))
 }
 
 func completeFish(w io.Writer) {
+	names := strings.Join(commandNames(), " ")
 	for _, c := range commands() {
-		fmt.Fprintf(w, "complete -c rdbaudit -n __fish_use_subcommand -a %s -d %q\n", c.name, c.short)
-		for _, f := range flagNames(&c) {
-			fmt.Fprintf(w, "complete -c rdbaudit -n '__fish_seen_subcommand_from %s' -l %s\n", c.name, strings.TrimPrefix(f, "--"))
+		fmt.Fprintf(w, "complete -c rdbaudit -n __fish_use_subcommand -a %s -d '%s'\n", c.name, fishText(c.short))
+		when := "__fish_seen_subcommand_from " + c.name
+		if c.name == "report" { // also without its name
+			when = "not __fish_seen_subcommand_from " + strings.ReplaceAll(names, "report ", "")
+		}
+		fs := newFlagSet(c.name)
+		c.setup(fs)
+		fs.VisitAll(func(f *pflag.Flag) {
+			if f.Hidden {
+				return
+			}
+			fmt.Fprintf(w, "complete -c rdbaudit -n '%s' -l %s", when, f.Name)
+			if f.Shorthand != "" {
+				fmt.Fprintf(w, " -s %s", f.Shorthand)
+			}
+			if f.Value.Type() != "bool" {
+				fmt.Fprint(w, " -r")
+			}
+			fmt.Fprintf(w, " -d '%s'\n", fishText(f.Usage))
+		})
+		if words := completions(&c); len(words) > 0 && words[0][0] != '-' {
+			fmt.Fprintf(w, "complete -c rdbaudit -n '%s' -f -a '%s'\n", when, strings.Join(words, " "))
 		}
 	}
+}
+
+func fishText(s string) string { return strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s) }
+
+// completions are the words that can follow a command: its flags, or what it takes.
+func completions(c *command) []string {
+	switch c.name {
+	case "help":
+		return commandNames()
+	case "completion":
+		return []string{"bash", "zsh", "fish"}
+	}
+	return flagNames(c)
 }

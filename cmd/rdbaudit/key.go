@@ -1,7 +1,7 @@
 package main
 
 import (
-	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"strconv"
@@ -10,6 +10,7 @@ import (
 
 	"rdbaudit/aggregate"
 	"rdbaudit/estimate"
+	"rdbaudit/internal/source"
 	"rdbaudit/output"
 	"rdbaudit/rdbparse"
 )
@@ -21,7 +22,7 @@ func keyCommand() command {
 OBJECT IDLETIME and OBJECT FREQ would say, and of which allocations the bytes
 are made, so that the sum can be checked by hand. KEY is written as our CSV
 prints it (\xHH for odd bytes); --raw takes it byte for byte. A key that stands
-in several databases is shown for each.
+in several databases, or in several dumps of a directory, is shown for each.
 
 Exit status 1 if a KEY is not in the dump.`,
 		setup: func(fs *pflag.FlagSet) func(*env, []string) error {
@@ -49,8 +50,9 @@ Exit status 1 if a KEY is not in the dump.`,
 }
 
 func showKeys(e *env, path string, names []string, raw bool, now string, dbs []string, model *modelFlags, scan *scanFlags) error {
-	wanted := make(map[string]int)
-	for i, name := range names {
+	wanted := make(map[string]int) // how often it was found
+	var order []string
+	for _, name := range names {
 		b := []byte(name)
 		if !raw {
 			var err error
@@ -58,27 +60,33 @@ func showKeys(e *env, path string, names []string, raw bool, now string, dbs []s
 				return usageError("KEY %q: %s; --raw takes it byte for byte", name, err)
 			}
 		}
-		wanted[string(b)] = i
+		if _, again := wanted[string(b)]; !again {
+			order = append(order, string(b))
+		}
+		wanted[string(b)] = 0
 	}
 	filter := filterFlags{dbs: dbs}
 	if err := filter.check(); err != nil {
 		return err
 	}
 	inDB := filter.keep(nil, nil)
-	inputs, err := expand([]string{path})
-	if err != nil {
-		return err
-	}
 	at := int64(0)
 	if now != "" {
+		var err error
 		if at, err = parseTime(now); err != nil {
 			return err
 		}
 	}
-	out := bufio.NewWriter(stdoutWriter{e.stdout})
-	found := make([]int, len(names))
+	inputs, err := expand([]string{path})
+	if err != nil {
+		return err
+	}
+	var out bytes.Buffer // shown when the bar is gone
 	shown := 0
 	ends := &endings{}
+	read := &readBytes{}
+	p := startProgress(e, scan.progress, totalSize(inputs), read.sum, func() string { return "key" })
+	defer p.end()
 	for _, in := range inputs {
 		d, err := openDump(e, in, model)
 		if err != nil {
@@ -87,8 +95,9 @@ func showKeys(e *env, path string, names []string, raw bool, now string, dbs []s
 		}
 		moment := at
 		if now == "" {
-			moment, _ = dumpTime(e, inputs[:0], d)
+			moment, _ = dumpTime(e, []source.Input{in}, d)
 		}
+		read.follow(d.stream)
 		est := d.estimator(scan, func(k *rdbparse.Key) bool {
 			_, ok := wanted[string(k.Name)]
 			return ok && (inDB == nil || inDB(k))
@@ -101,33 +110,52 @@ func showKeys(e *env, path string, names []string, raw bool, now string, dbs []s
 			if rec, err = est.Next(); err != nil {
 				break
 			}
-			found[wanted[string(rec.Key)]]++
+			wanted[string(rec.Key)]++
 			if shown++; shown > 1 {
-				fmt.Fprintln(out)
+				fmt.Fprintln(&out)
 			}
-			showKey(out, rec, items, &d.config, moment)
+			dump := ""
+			if len(inputs) > 1 {
+				dump = in.Path
+			}
+			showKey(&out, rec, items, &d.config, moment, dump)
 			if e.ctx.Err() != nil {
 				break
 			}
+		}
+		if e.ctx.Err() != nil {
+			d.close()
+			return e.ctx.Err()
 		}
 		d.finish(err)
 		d.close()
 		ends.add(d)
 	}
-	if err := out.Flush(); err != nil {
+	p.end()
+	if _, err := (stdoutWriter{e.stdout}).Write(out.Bytes()); err != nil {
 		return writeError("-", err)
 	}
 	err = ends.result(e)
-	for i, n := range found {
-		if n == 0 {
-			fmt.Fprintf(e.stderr, "rdbaudit: %s is not in the dump\n", printable(names[i]))
+	if ends.read == 0 {
+		return err
+	}
+	where := "not in the dump"
+	switch {
+	case ends.bad > 0:
+		where = "not in what could be read"
+	case len(inputs) > 1:
+		where = "in none of the dumps"
+	}
+	for _, name := range order {
+		if wanted[name] == 0 {
+			fmt.Fprintf(e.stderr, "rdbaudit: %s is %s\n", aggregate.AppendEscaped(nil, []byte(name)), where)
 			err = &exitError{exitFailed, nil}
 		}
 	}
 	return err
 }
 
-func showKey(w io.Writer, r *estimate.Record, items []estimate.Item, c *estimate.Config, now int64) {
+func showKey(w io.Writer, r *estimate.Record, items []estimate.Item, c *estimate.Config, now int64, dump string) {
 	name := string(aggregate.AppendEscaped(nil, r.Key))
 	view := "as the writing server held it"
 	if c.Loaded {
@@ -136,6 +164,9 @@ func showKey(w io.Writer, r *estimate.Record, items []estimate.Item, c *estimate
 	fmt.Fprintf(w, "%s\n", name)
 	line := func(label, format string, args ...any) {
 		fmt.Fprintf(w, "  %-16s %s\n", label, fmt.Sprintf(format, args...))
+	}
+	if dump != "" {
+		line("dump", "%s", printable(dump))
 	}
 	line("database", "%d", r.DB)
 	line("TYPE", "%s, %s elements", r.TypeName(), output.Count(r.Elems))
@@ -169,17 +200,33 @@ func showKey(w io.Writer, r *estimate.Record, items []estimate.Item, c *estimate
 	if r.Flags&estimate.History != 0 {
 		line("history", "a table although it would fit a packed encoding: it was larger once")
 	}
-	fmt.Fprintf(w, "\n  %-44s %8s %12s %12s %12s\n", "part", "count", "requested", "allocated", "counted")
+	rows := [][5]string{{"part", "count", "requested", "allocated", "counted"}}
 	var req, alloc, counted int64
 	for _, it := range items {
-		fmt.Fprintf(w, "  %-44s %8d %12d %12d %12d\n", it.What, it.Count, it.Request, it.Alloc, it.Counted)
+		rows = append(rows, [5]string{it.What, number(it.Count), number(it.Request), number(it.Alloc), number(it.Counted)})
 		req += it.Request
 		alloc += it.Alloc
 		counted += it.Counted
 	}
-	fmt.Fprintf(w, "  %-44s %8s %12d %12d %12d\n", "sum", "", req, alloc, counted)
+	rows = append(rows, [5]string{"sum", "", number(req), number(alloc), number(counted)})
+	var width [5]int
+	for _, row := range rows {
+		for i, cell := range row {
+			width[i] = max(width[i], len(cell))
+		}
+	}
+	fmt.Fprintln(w)
+	for _, row := range rows {
+		fmt.Fprintf(w, "  %-*s", width[0], row[0])
+		for i, cell := range row[1:] {
+			fmt.Fprintf(w, "  %*s", width[i+1], cell)
+		}
+		fmt.Fprintln(w)
+	}
 	fmt.Fprintln(w, "  counted is what MEMORY USAGE adds up; allocated is what the allocator holds")
 }
+
+func number(n int64) string { return strconv.FormatInt(n, 10) }
 
 // chance describes a size that rests on an expectation.
 func chance(variance int64) string {

@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"io"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -64,21 +66,24 @@ lfu_frequency, field_ttls, slot, pattern, owner, source.
 					return usageError("--compat is rdbtools, not %q", compat)
 				}
 				o.RDBTools = compat == "rdbtools"
-				t := parseTarget(out, func(s string) bool {
-					for _, f := range output.KeyFormats() {
-						if f.Name == s {
-							return true
-						}
-					}
-					return false
-				})
+				t := parseTarget(out, func(s string) bool { return slices.Contains(formats, s) })
+				if t.format != "" && o.Format != "" && t.format != o.Format {
+					return usageError("-o says %s and --format says %s", t.format, o.Format)
+				}
 				if o.Format == "" {
 					o.Format = t.format
 				}
+				ext := strings.ToLower(filepath.Ext(t.path))
 				for _, f := range output.KeyFormats() {
-					if o.Format == "" && f.Ext != "" && strings.HasSuffix(strings.ToLower(t.path), f.Ext) {
+					if o.Format == "" && f.Ext != "" && f.Ext == ext {
 						o.Format = f.Name
 					}
+				}
+				switch {
+				case t.path == "":
+					return usageError("-o takes a path")
+				case o.Format == "" && ext != "" && t.path != "-":
+					return usageError("-o %s: no format goes by that ending; name one: --format %s", t.path, strings.Join(formats, ", "))
 				}
 				if e.stdoutTerm && t.path == "-" {
 					o.Width = e.width
@@ -111,7 +116,11 @@ func writeKeys(e *env, args []string, path string, o output.KeyOptions, opts *ag
 	var pattern []byte
 	ends := &endings{}
 	read := &readBytes{}
-	p := startProgress(e, scan.progress, totalSize(inputs), read.sum, func() string { return "keys" })
+	mode := scan.progress
+	if mode == "auto" && path == "-" && e.stdoutTerm {
+		mode = "none" // a bar among the rows
+	}
+	p := startProgress(e, mode, totalSize(inputs), read.sum, func() string { return "keys" })
 	defer p.end()
 	for i, in := range inputs {
 		d, err := openDump(e, in, model)
@@ -137,9 +146,12 @@ func writeKeys(e *env, args []string, path string, o output.KeyOptions, opts *ag
 				return writeError(path, err)
 			}
 			if e.ctx.Err() != nil {
-				d.close()
-				return e.ctx.Err()
+				break
 			}
+		}
+		if e.ctx.Err() != nil {
+			d.close()
+			return e.ctx.Err()
 		}
 		d.finish(err)
 		d.close()
@@ -172,9 +184,14 @@ func expand(args []string) ([]source.Input, error) {
 	if len(args) == 0 {
 		return nil, usageError("no dump given: name a file, a directory, a glob or - for standard input")
 	}
-	inputs, err := source.Expand(args)
-	if err != nil {
-		return nil, failed(err)
+	std := 0
+	for _, arg := range args {
+		if arg == "-" {
+			std++
+		}
 	}
-	return inputs, nil
+	if std > 1 {
+		return nil, usageError("standard input can be read only once")
+	}
+	return source.Expand(args), nil
 }

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 )
 
@@ -16,8 +18,39 @@ type sink struct {
 	w     *bufio.Writer
 	file  *os.File
 	tmp   string // "" if written in place
-	path  string
+	path  string // as the user named it
+	final string // where symbolic links lead
+	temps *tempFiles
 	toStd bool
+}
+
+// tempFiles are the files to remove if the process has to end at once.
+type tempFiles struct {
+	mu    sync.Mutex
+	names map[string]bool
+}
+
+func (t *tempFiles) add(name string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.names == nil {
+		t.names = make(map[string]bool)
+	}
+	t.names[name] = true
+}
+
+func (t *tempFiles) drop(name string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.names, name)
+}
+
+func (t *tempFiles) removeAll() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for name := range t.names {
+		os.Remove(name)
+	}
 }
 
 // openSink opens path for writing, "-" for stdout. Regular files appear whole
@@ -27,21 +60,70 @@ func openSink(e *env, path string) (*sink, error) {
 	if path == "-" {
 		return &sink{w: bufio.NewWriterSize(stdoutWriter{e.stdout}, 64<<10), path: path, toStd: true}, nil
 	}
-	if st, err := os.Stat(path); err == nil && !st.Mode().IsRegular() {
-		if st.IsDir() {
-			return nil, failed(fmt.Errorf("%s: is a directory", path))
-		}
-		f, err := os.OpenFile(path, os.O_WRONLY, 0)
-		if err != nil {
+	s := &sink{path: path, final: followLinks(path), temps: &e.temps}
+	mode := os.FileMode(0o666) // less the umask
+	st, err := os.Stat(s.final)
+	switch {
+	case err == nil && st.IsDir():
+		return nil, failed(fmt.Errorf("%s: is a directory", path))
+	case err == nil && !st.Mode().IsRegular():
+		if s.file, err = os.OpenFile(s.final, os.O_WRONLY, 0); err != nil {
 			return nil, failed(fmt.Errorf("%s: %s", path, errText(err)))
 		}
-		return &sink{w: bufio.NewWriterSize(f, 64<<10), file: f, path: path}, nil
+	default:
+		if err == nil {
+			mode = st.Mode().Perm() // a report that was private stays so
+		}
+		if s.file, err = createBeside(s.final, mode); err != nil {
+			return nil, failed(fmt.Errorf("%s: %s", path, errText(err)))
+		}
+		s.tmp = s.file.Name()
+		s.temps.add(s.tmp)
+		if st != nil {
+			s.file.Chmod(mode)
+		}
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
-	if err != nil {
-		return nil, failed(fmt.Errorf("%s: %s", path, errText(err)))
+	s.w = bufio.NewWriterSize(s.file, 64<<10)
+	return s, nil
+}
+
+// followLinks gives the path that symbolic links lead to, whether or not
+// something is there: a link is written through, as a shell's > does.
+func followLinks(path string) string {
+	for range 40 {
+		to, err := os.Readlink(path)
+		if err != nil {
+			break
+		}
+		if !filepath.IsAbs(to) {
+			to = filepath.Join(filepath.Dir(path), to)
+		}
+		path = to
 	}
-	return &sink{w: bufio.NewWriterSize(f, 64<<10), file: f, tmp: f.Name(), path: path}, nil
+	return path
+}
+
+// createBeside makes a new file of a name of its own in the directory of path.
+func createBeside(path string, mode os.FileMode) (f *os.File, err error) {
+	for range 100 {
+		name := filepath.Join(filepath.Dir(path), fmt.Sprintf(".rdbaudit-%08x.tmp", rand.Uint32()))
+		if f, err = os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode); !errors.Is(err, os.ErrExist) {
+			break
+		}
+	}
+	return f, err
+}
+
+// checkSink says before hours of reading whether path can be written.
+func checkSink(e *env, path string) error {
+	if st, err := os.Stat(path); path == "-" || err == nil && !st.IsDir() && !st.Mode().IsRegular() {
+		return nil // opening a pipe would wait for its reader
+	}
+	s, err := openSink(e, path)
+	if err == nil {
+		s.abort()
+	}
+	return err
 }
 
 // commit makes what was written appear.
@@ -50,34 +132,34 @@ func (s *sink) commit() error {
 	if s.toStd {
 		return err
 	}
-	if s.tmp != "" && err == nil {
-		mode := os.FileMode(0o666) &^ umask()
-		err = s.file.Chmod(mode)
-	}
 	if closeErr := s.file.Close(); err == nil {
 		err = closeErr
 	}
 	if s.tmp != "" {
 		if err == nil {
-			err = os.Rename(s.tmp, s.path)
+			err = os.Rename(s.tmp, s.final)
 		}
 		if err != nil {
 			os.Remove(s.tmp)
 		}
+		s.temps.drop(s.tmp)
+		s.tmp = ""
 	}
 	if err != nil {
-		return failed(fmt.Errorf("%s: %s; nothing was written there", s.path, errText(err)))
+		return failed(fmt.Errorf("%s: %s", s.path, errText(err)))
 	}
 	return nil
 }
 
-// abort leaves nothing behind.
+// abort leaves nothing behind, unless commit was called.
 func (s *sink) abort() {
 	if s.file != nil {
 		s.file.Close()
 	}
 	if s.tmp != "" {
 		os.Remove(s.tmp)
+		s.temps.drop(s.tmp)
+		s.tmp = ""
 	}
 }
 

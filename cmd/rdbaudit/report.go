@@ -3,8 +3,10 @@ package main
 import (
 	"bufio"
 	"fmt"
+	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -30,7 +32,7 @@ of their ending or FORMAT=PATH, and - is stdout:
   zcat dump.rdb.gz | rdbaudit report -`,
 		setup: func(fs *pflag.FlagSet) func(*env, []string) error {
 			var f reportFlags
-			fs.StringArrayVarP(&f.outputs, "output", "o", nil, "write to PATH, or FORMAT=PATH (repeatable): "+formatNames())
+			fs.StringArrayVarP(&f.outputs, "output", "o", nil, "write to PATH, or FORMAT=PATH (repeatable): "+formatExts())
 			fs.StringVar(&f.format, "format", "", "format on stdout instead of the summary")
 			fs.IntVar(&f.patterns.top, "top", 20, "length of the lists of largest patterns and keys")
 			fs.BoolVarP(&f.scan.quiet, "quiet", "q", false, "no summary on stdout")
@@ -38,7 +40,7 @@ of their ending or FORMAT=PATH, and - is stdout:
 			f.filter.add(fs)
 			f.patterns.add(fs)
 			fs.StringVar(&f.patterns.tableMemory, "table-memory", "64mb", "memory for all tables; when it is full, the smallest patterns fold")
-			fs.IntVar(&f.scan.jobs, "jobs", runtime.GOMAXPROCS(0), "dumps read side by side, and workers that add up")
+			fs.IntVar(&f.scan.jobs, "jobs", runtime.GOMAXPROCS(0), "dumps read side by side, and workers that add up (default: one per CPU)")
 			f.model.add(fs)
 			fs.StringVar(&f.info, "info", "", "join the output of INFO, from FILE, to the reconciliation")
 			f.scan.add(fs)
@@ -58,12 +60,20 @@ type reportFlags struct {
 	scan     scanFlags
 }
 
-func formatNames() string {
+func formatExts() string {
+	var exts []string
+	for _, f := range output.Formats() {
+		exts = append(exts, f.Ext)
+	}
+	return strings.Join(exts, " ")
+}
+
+func formatNames() []string {
 	var names []string
 	for _, f := range output.Formats() {
-		names = append(names, f.Ext)
+		names = append(names, f.Name)
 	}
-	return strings.Join(names, " ")
+	return names
 }
 
 // reportTarget is an output of the report.
@@ -82,27 +92,46 @@ func (f *reportFlags) targets() ([]reportTarget, error) {
 			targets = append(targets, reportTarget{t.path, format})
 			continue
 		}
+		if t.path == "-" { // in --format, if that was given
+			name := f.format
+			if name == "" {
+				name = "text"
+			}
+			format, ok := output.FormatByName(name)
+			if !ok {
+				break
+			}
+			targets = append(targets, reportTarget{"-", format})
+			continue
+		}
 		format, ok := output.FormatByExt(filepath.Ext(t.path))
 		if !ok {
-			return nil, usageError("-o %s: no format goes by that ending; name one: FORMAT=PATH with text, html, json, csv, csv:TABLE, md or prom", o)
+			return nil, usageError("-o %s: no format goes by that ending; there are %s; or name one: FORMAT=PATH with %s or csv:TABLE", o, formatExts(), strings.Join(formatNames(), ", "))
 		}
 		targets = append(targets, reportTarget{t.path, format})
 	}
 	if f.format != "" {
 		format, ok := output.FormatByName(f.format)
 		if !ok {
-			return nil, usageError("--format %q is not a format of reports", f.format)
+			return nil, usageError("--format %q is not a format of reports; there are %s and csv:TABLE", f.format, strings.Join(formatNames(), ", "))
 		}
-		targets = append(targets, reportTarget{"-", format})
+		if !slices.Contains(f.outputs, "-") {
+			targets = append(targets, reportTarget{"-", format})
+		}
 	}
-	std := 0
+	seen := make(map[string]bool)
 	for _, t := range targets {
-		if t.path == "-" {
-			std++
+		if seen[t.path] && t.path == "-" {
+			return nil, usageError("only one output can go to stdout")
+		} else if seen[t.path] && t.path != os.DevNull {
+			return nil, usageError("two outputs go to %s", t.path)
 		}
+		seen[t.path] = true
 	}
-	if std > 1 {
-		return nil, usageError("only one output can go to stdout")
+	// Stdout comes last: files are wanted whole even if its reader leaves.
+	if i := slices.IndexFunc(targets, func(t reportTarget) bool { return t.path == "-" }); i >= 0 {
+		std := targets[i]
+		targets = append(slices.Delete(targets, i, i+1), std)
 	}
 	return targets, nil
 }
@@ -143,6 +172,11 @@ func (f *reportFlags) run(e *env, args []string) error {
 	inputs, err := expand(args)
 	if err != nil {
 		return err
+	}
+	for _, t := range targets {
+		if err := checkSink(e, t.path); err != nil {
+			return err
+		}
 	}
 	run := &reportRun{f: f, e: e, opts: opts, inputs: inputs, info: info}
 	rep, readErr := run.read()
@@ -237,6 +271,9 @@ func (run *reportRun) read() (*output.Report, error) {
 	var wait sync.WaitGroup
 	for i := at; i < n; i++ {
 		slots <- struct{}{}
+		if run.e.ctx.Err() != nil {
+			break
+		}
 		wait.Add(1)
 		go func() {
 			defer wait.Done()
@@ -289,7 +326,6 @@ func (run *reportRun) readOne(i int, w *workers, read *readBytes) {
 		if run.f.filter.min > 0 && run.opts.Measure(rec) < run.f.filter.min {
 			continue
 		}
-		d.src.Keys++
 		if d.config.Loaded && rec.ExpiredAt(run.opts.Now) {
 			run.expired[i].keys++
 			run.expired[i].bytes += run.opts.Measure(rec)

@@ -26,52 +26,53 @@ type Input struct {
 	Path string    // as the user named it, "-" for standard input
 	Size int64     // bytes as stored, -1 if unknown
 	Time time.Time // of the last change, zero if unknown
+	Err  error     // why it cannot be opened: Open says it again
 }
 
 // Expand turns the user's arguments into inputs, in the order of the arguments
 // and by name within each. A directory gives the files below it that look like
-// dumps by their first bytes.
-func Expand(args []string) ([]Input, error) {
+// dumps. What cannot be found is an input too, with its Err: one bad path among
+// many must not hide the others.
+func Expand(args []string) []Input {
 	var inputs []Input
 	for _, arg := range args {
-		if arg == "-" {
-			inputs = append(inputs, Input{Path: "-", Size: -1})
-			continue
-		}
-		st, err := os.Stat(arg)
-		if err != nil && strings.ContainsAny(arg, "*?[") {
-			names, globErr := filepath.Glob(arg)
-			if globErr != nil {
-				return nil, fmt.Errorf("%s: not a pattern of file names: %w", arg, globErr)
-			}
-			if len(names) == 0 {
-				return nil, fmt.Errorf("%s: no file matches", arg)
-			}
-			sort.Strings(names)
-			for _, name := range names {
-				if st, err := os.Stat(name); err == nil && !st.IsDir() {
-					inputs = append(inputs, fileInput(name, st))
-				}
-			}
-			continue
-		}
-		if err != nil {
-			return nil, describe(arg, err)
-		}
-		if !st.IsDir() {
-			inputs = append(inputs, fileInput(arg, st))
-			continue
-		}
-		found, err := walk(arg)
-		if err != nil {
-			return nil, err
-		}
-		if len(found) == 0 {
-			return nil, fmt.Errorf("%s: no dump in this directory", arg)
-		}
-		inputs = append(inputs, found...)
+		inputs = append(inputs, expand(arg)...)
 	}
-	return inputs, nil
+	return inputs
+}
+
+func expand(arg string) []Input {
+	if arg == "-" {
+		return []Input{{Path: "-", Size: -1}}
+	}
+	bad := func(err error) []Input { return []Input{{Path: arg, Size: -1, Err: err}} }
+	st, err := os.Stat(arg)
+	var found []Input
+	switch {
+	case err != nil && strings.ContainsAny(arg, "*?["):
+		names, err := filepath.Glob(arg)
+		if err != nil {
+			return bad(fmt.Errorf("%s: not a pattern of file names: %w", arg, err))
+		}
+		sort.Strings(names)
+		for _, name := range names {
+			if st, err := os.Stat(name); err == nil && !st.IsDir() {
+				found = append(found, fileInput(name, st))
+			}
+		}
+		if found == nil {
+			return bad(fmt.Errorf("%s: no file matches", arg))
+		}
+	case err != nil:
+		return bad(describe(arg, err))
+	case st.IsDir():
+		if found = walk(arg); found == nil {
+			return bad(fmt.Errorf("%s: no dump in this directory", arg))
+		}
+	default:
+		found = []Input{fileInput(arg, st)}
+	}
+	return found
 }
 
 // describe says of a failed open what the user can use.
@@ -97,41 +98,47 @@ func fileInput(path string, st os.FileInfo) Input {
 	return in
 }
 
-func walk(dir string) ([]Input, error) {
+// walk finds the dumps below a directory. What it may not look into is an
+// input that cannot be opened.
+func walk(dir string) []Input {
 	var found []Input
-	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+	bad := func(path string, err error) {
+		found = append(found, Input{Path: path, Size: -1, Err: describe(path, err)})
+	}
+	filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
 		if err != nil {
-			return describe(path, err)
+			bad(path, err)
+			return nil
 		}
 		if !d.Type().IsRegular() {
 			return nil
 		}
 		f, err := os.Open(path)
 		if err != nil {
-			return describe(path, err)
+			bad(path, err)
+			return nil
 		}
 		head := make([]byte, 16)
 		n, _ := io.ReadFull(f, head)
+		st, err := f.Stat()
 		f.Close()
-		if looksLikeDump(path, head[:n]) {
-			st, err := d.Info()
-			if err != nil {
-				return describe(path, err)
-			}
+		if err == nil && looksLikeDump(path, head[:n]) {
 			found = append(found, fileInput(path, st))
 		}
 		return nil
 	})
-	return found, err
+	return found
 }
 
-// looksLikeDump takes a file of a directory for a dump: by its magic, or, if it
-// is compressed, by its name.
+// looksLikeDump takes a file of a directory for a dump: by its magic; if it is
+// compressed, or ends in .rdb, by its name. An empty dump.rdb is a backup that
+// failed, and must not go unseen.
 func looksLikeDump(path string, head []byte) bool {
 	if strings.HasPrefix(string(head), "REDIS0") || strings.HasPrefix(string(head), "VALKEY") {
 		return true
 	}
-	return compression(head) != nil && strings.Contains(filepath.Base(path), ".rdb")
+	name := strings.ToLower(filepath.Base(path))
+	return strings.HasSuffix(name, ".rdb") || compression(head) != nil && strings.Contains(name, ".rdb")
 }
 
 // Stream is an input that is open.
@@ -170,6 +177,9 @@ func (c counter) Read(p []byte) (int, error) {
 
 // Open opens an input and decompresses it if its first bytes say so.
 func (in *Input) Open(stdin io.Reader) (*Stream, error) {
+	if in.Err != nil {
+		return nil, in.Err
+	}
 	s := &Stream{}
 	var raw io.Reader = stdin
 	if in.Path != "-" {
@@ -206,7 +216,7 @@ func (in *Input) Open(stdin io.Reader) (*Stream, error) {
 	if closeFunc != nil {
 		s.closes = append(s.closes, closeFunc)
 	}
-	s.Reader, s.Compressed = r, true
+	s.Reader, s.Compressed = &unpacked{r}, true
 	return s, nil
 }
 
@@ -223,6 +233,21 @@ func (p *prefixed) Read(b []byte) (int, error) {
 		return n, nil
 	}
 	return p.rest.Read(b)
+}
+
+// unpacked says of errors that they are the compression's, not the dump's.
+type unpacked struct{ io.Reader }
+
+func (u *unpacked) Read(p []byte) (int, error) {
+	n, err := u.Reader.Read(p)
+	switch {
+	case err == nil || err == io.EOF:
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		err = errors.New("the compressed file ends too early")
+	default:
+		err = fmt.Errorf("damaged compression: %w", err)
+	}
+	return n, err
 }
 
 type opener func(io.Reader) (io.Reader, func() error, error)
