@@ -8,6 +8,9 @@ package rdbparse
 // 264. A larger claim is refused before anything is allocated.
 const maxLZFRatio = 88
 
+// maxLZFCopy is the longest copy, and so the most that a token adds.
+const maxLZFCopy = 264
+
 // lzfWindow is how far back a copy can reach.
 const lzfWindow = 8192
 

@@ -147,8 +147,9 @@ func (r *Reader) openPacked() error {
 	if p.Format == Plain || r.typ == nil {
 		return io.EOF
 	}
-	*c = cursor{on: true, format: p.Format, total: p.Len, fileAt: r.src.offset(), window: c.window, lzfIn: c.lzfIn[:0]}
-	if p.Len <= wholeBlob {
+	*c = cursor{on: true, format: p.Format, total: p.Len, window: c.window, lzfIn: c.lzfIn[:0]}
+	c.fileAt = r.src.offset() - (p.Stored - int64(r.body.left))
+	if r.body.held != nil || p.Len <= min(wholeBlob, r.MaxHeld) {
 		b, err := r.bytes()
 		if err != nil {
 			c.err = err
@@ -221,7 +222,7 @@ func (c *cursor) pull(r *Reader) bool {
 		return n > 0
 	}
 	for {
-		want := limit - 264
+		want := limit - maxLZFCopy
 		if int64(limit) == c.total-c.off {
 			want = limit
 		}
@@ -280,12 +281,13 @@ func (c *cursor) text(r *Reader, n int64) bool {
 	if n > c.total-c.off-int64(c.pos) {
 		return c.bad(r, ErrPacked, "a string of "+strconv.FormatInt(n, 10)+" bytes runs past the end")
 	}
-	if n <= int64(c.end-c.pos) {
+	long := c.stream && n > headroom // the window does not keep it
+	if !long && n <= int64(c.end-c.pos) {
 		e.Str = c.buf[c.pos : c.pos+int(n)]
 		c.pos += int(n)
 		return true
 	}
-	if n <= headroom {
+	if !long {
 		b := c.need(r, int(n))
 		if b == nil {
 			return false
@@ -294,7 +296,7 @@ func (c *cursor) text(r *Reader, n int64) bool {
 		c.pos += int(n)
 		return true
 	}
-	for n > 0 { // too long to show: only passed over
+	for n > 0 {
 		m := min(n, int64(c.end-c.pos))
 		c.pos += int(m)
 		if n -= m; n > 0 && c.need(r, 1) == nil {
@@ -312,7 +314,15 @@ func (c *cursor) integer(v int64) bool {
 // ended says whether the end mark stands at the very end.
 func (c *cursor) ended(r *Reader) bool {
 	if c.off+int64(c.pos)+1 != c.total {
-		c.bad(r, ErrPacked, "the end mark stands before the end")
+		return c.bad(r, ErrPacked, "the end mark stands before the end")
+	}
+	return c.drained(r)
+}
+
+// drained says whether the compressed bytes ended with the blob. It gives false.
+func (c *cursor) drained(r *Reader) bool {
+	if c.stream && (r.body.left > 0 || len(c.lzfIn) > 0) {
+		c.bad(r, ErrString, "LZF data that is longer than its length says")
 	}
 	return false
 }
@@ -412,7 +422,7 @@ func (c *cursor) backlen(r *Reader, size int64) bool {
 		}
 	}
 	// The string just read may lie in the window: keep it there.
-	str, at := c.entry.Str != nil, c.pos-len(c.entry.Str)
+	str, at, off := c.entry.Str != nil, c.pos-len(c.entry.Str), c.off
 	k := 1
 	for v := size; v > 127; v >>= 7 {
 		k++
@@ -426,7 +436,6 @@ func (c *cursor) backlen(r *Reader, size int64) bool {
 			k++
 		}
 	}
-	off := c.off
 	p := c.need(r, k)
 	if p == nil {
 		return false
@@ -537,7 +546,7 @@ func (c *cursor) ziplist(r *Reader) bool {
 // intset reads a member: ascending, of one width (intset.c@redis-7.2.6).
 func (c *cursor) intset(r *Reader) bool {
 	if c.off+int64(c.pos) == c.total {
-		return false
+		return c.drained(r)
 	}
 	p := c.need(r, int(c.width))
 	if p == nil {

@@ -15,7 +15,8 @@ type Reader struct {
 	SkipChecksum bool
 	// MaxHeld bounds the bytes that Bytes holds of one string; default 64 MiB.
 	MaxHeld int64
-	// Wire, if set, is told of each opcode, key and part with its offset.
+	// Wire, if set, is told of each opcode, key and part with its offset, from
+	// the first record after the aux fields at the head: Info has those.
 	Wire func(offset int64, what, detail string)
 
 	src   source
@@ -108,7 +109,7 @@ func (r *Reader) magic() error {
 		digits = string(b[5:9])
 	case len(b) < 9:
 		if err := r.src.cur.err; err != nil && err != io.EOF {
-			return &Error{Err: err}
+			return &Error{Offset: int64(len(b)), Err: err}
 		}
 		if len(b) == 0 {
 			return &Error{Err: ErrTruncated, Detail: "the file is empty"}
@@ -123,7 +124,7 @@ func (r *Reader) magic() error {
 	version := 0
 	for _, c := range digits {
 		if c < '0' || c > '9' {
-			return &Error{Offset: 5, Err: ErrMagic, Detail: fmt.Sprintf("the version is %q, not digits", digits)}
+			return &Error{Offset: int64(9 - len(digits)), Err: ErrMagic, Detail: fmt.Sprintf("the version is %q, not digits", digits)}
 		}
 		version = version*10 + int(c-'0')
 	}
@@ -183,8 +184,9 @@ const (
 
 // opcode is a row of the table of opcodes.
 type opcode struct {
-	name string
-	read func(*Reader)
+	name  string
+	read  func(*Reader)
+	ofKey bool // it belongs to the key that follows
 }
 
 // opcodeTable has the opcodes of both families and what is known of vendors'.
@@ -192,47 +194,47 @@ type opcode struct {
 func (r *Reader) opcode(code byte) (op opcode, ok bool) {
 	switch code {
 	case opSelectDB:
-		return opcode{"SELECTDB", (*Reader).selectDB}, true
+		return opcode{"SELECTDB", (*Reader).selectDB, false}, true
 	case opExpireMs:
-		return opcode{"EXPIRETIME_MS", func(r *Reader) { r.key.Expiry = int64(r.src.u64()) }}, true
+		return opcode{"EXPIRETIME_MS", func(r *Reader) { r.key.Expiry = int64(r.src.u64()) }, true}, true
 	case opExpire:
-		return opcode{"EXPIRETIME", func(r *Reader) { r.key.Expiry = int64(int32(r.src.u32())) * 1000 }}, true
+		return opcode{"EXPIRETIME", func(r *Reader) { r.key.Expiry = int64(int32(r.src.u32())) * 1000 }, true}, true
 	case opIdle:
-		return opcode{"IDLE", func(r *Reader) { r.key.Idle = int64(min(r.src.length(), math.MaxInt64)) }}, true
+		return opcode{"IDLE", func(r *Reader) { r.key.Idle = int64(min(r.src.length(), math.MaxInt64)) }, true}, true
 	case opFreq:
-		return opcode{"FREQ", func(r *Reader) { r.key.Freq = int16(r.src.u8()) }}, true
+		return opcode{"FREQ", func(r *Reader) { r.key.Freq = int16(r.src.u8()) }, true}, true
 	case opAux:
-		return opcode{"AUX", (*Reader).aux}, true
+		return opcode{"AUX", (*Reader).aux, false}, true
 	case opResizeDB:
-		return opcode{"RESIZEDB", (*Reader).resizeDB}, true
+		return opcode{"RESIZEDB", (*Reader).resizeDB, false}, true
 	case opSlotInfo:
-		return opcode{"SLOT_INFO", (*Reader).slotInfo}, true
+		return opcode{"SLOT_INFO", (*Reader).slotInfo, false}, true
 	case opFunction2:
-		return opcode{"FUNCTION2", (*Reader).function}, true
+		return opcode{"FUNCTION2", (*Reader).function, false}, true
 	case opFunctionPreGA:
-		return opcode{"FUNCTION_PRE_GA", (*Reader).functionPreGA}, true
+		return opcode{"FUNCTION_PRE_GA", (*Reader).functionPreGA, false}, true
 	case opModuleAux:
-		return opcode{"MODULE_AUX", (*Reader).moduleAux}, true
+		return opcode{"MODULE_AUX", (*Reader).moduleAux, false}, true
 	case opKeyMeta:
 		if r.info.Flavor == Valkey {
-			return opcode{"SLOT_IMPORT", (*Reader).slotImport}, true
+			return opcode{"SLOT_IMPORT", (*Reader).slotImport, false}, true
 		}
-		return opcode{"KEY_META", (*Reader).keyMeta}, true
+		return opcode{"KEY_META", (*Reader).keyMeta, true}, true
 	case opHashTemplate:
 		if r.info.Flavor == Redis {
-			return opcode{"HASH_TEMPLATE", (*Reader).hashTemplate}, true
+			return opcode{"HASH_TEMPLATE", (*Reader).hashTemplate, false}, true
 		}
 	case 107, 121: // Redis Enterprise: RAM_LRU and SLOT_NUM
-		return opcode{"Redis Enterprise record", func(r *Reader) { r.src.length(); r.info.Foreign++ }}, true
+		return opcode{"Redis Enterprise record", func(r *Reader) { r.src.length(); r.info.Foreign++ }, false}, true
 	case 129, 131: // Redis-On-Rocks: swap version, cold key count
-		return opcode{"Redis-On-Rocks record", func(r *Reader) { r.src.length(); r.info.Foreign++ }}, true
+		return opcode{"Redis-On-Rocks record", func(r *Reader) { r.src.length(); r.info.Foreign++ }, false}, true
 	case 220: // Dragonfly: flags of the next key
 		return opcode{"Dragonfly mask", func(r *Reader) {
 			if r.src.u32()&2 != 0 {
 				r.src.u32()
 			}
 			r.info.Foreign++
-		}}, true
+		}, false}, true
 	}
 	return opcode{}, false
 }
@@ -275,18 +277,15 @@ func (r *Reader) Next() (*Key, error) {
 			r.bad(ErrType, r.describeUnknown(code))
 			return nil, r.fail()
 		}
-		switch code {
-		case opExpireMs, opExpire, opIdle, opFreq, opKeyMeta:
-			if k.Offset < 0 {
-				k.Offset = r.at
-			}
+		if op.ofKey && k.Offset < 0 {
+			k.Offset = r.at
 		}
 		at := r.at
 		op.read(r)
 		if s.err != nil {
 			return nil, r.fail()
 		}
-		if r.Wire != nil {
+		if r.Wire != nil && code != opAux { // which says more than its name
 			r.Wire(at, op.name, "")
 		}
 	}
@@ -346,39 +345,54 @@ func (r *Reader) readKey(t *Type) (*Key, error) {
 	return k, nil
 }
 
-// shortString reads a string that is wanted as a whole, appending at most
-// limit bytes of it to dst. length is that of the whole string.
+// shortString reads a string of which at most limit bytes are wanted, into dst,
+// which is empty. length is that of the whole string. A string that cannot be
+// expanded as far as that is a fault: nothing here could do without it.
 func (r *Reader) shortString(dst []byte, limit int) (b []byte, length int64, ok bool) {
+	s := &r.src
+	at := s.offset()
 	var p Part
 	r.string(&p)
-	if r.src.err != nil {
-		return dst, 0, false
-	}
-	if p.Len > r.MaxHeld && p.LZF || p.LZF && p.Stored > r.MaxHeld {
-		r.body.skip(r)
-		return dst, p.Len, r.src.err == nil
-	}
-	if !p.LZF && !p.IsInt { // straight into dst, as far as it is wanted
-		n := int(min(p.Len, int64(limit)))
-		for n > 0 && r.src.err == nil {
-			if r.src.pos == r.src.end && !r.src.more(1) {
-				break
-			}
-			m := min(n, r.src.end-r.src.pos)
-			dst = append(dst, r.src.buf[r.src.pos:r.src.pos+m]...)
-			r.src.pos += m
-			r.body.left -= uint64(m)
-			n -= m
+	want := int(min(p.Len, int64(limit)))
+	switch {
+	case p.IsInt:
+		dst = strconv.AppendInt(dst, p.Int, 10)
+		dst = dst[:want]
+	case p.LZF:
+		dst = r.shortLZF(dst, want, at)
+	default:
+		for len(dst) < want && (s.pos < s.end || s.more(1)) {
+			n := min(want-len(dst), s.end-s.pos)
+			dst = append(dst, s.buf[s.pos:s.pos+n]...)
+			s.pos += n
+			r.body.left -= uint64(n)
 		}
-		r.body.skip(r)
-		return dst, p.Len, r.src.err == nil
 	}
-	v, err := r.bytes()
-	if err != nil {
-		return dst, 0, false
+	r.body.skip(r)
+	return dst, p.Len, s.err == nil
+}
+
+// shortLZF expands the first bytes of the current string, which stands at
+// offset at, into dst, and no more.
+func (r *Reader) shortLZF(dst []byte, want int, at int64) []byte {
+	s, b := &r.src, &r.body
+	limit := int(min(b.ulen, uint64(want+maxLZFCopy)))
+	for len(dst) < want && s.err == nil {
+		v := s.need(int(min(b.left, 4<<10)))
+		out, rest, ok := expandLZF(dst, v, want, limit)
+		used := len(v) - len(rest)
+		if s.err == nil && (!ok || used == 0) {
+			s.fail(ErrString, at, "LZF data that does not expand to its length")
+		}
+		if s.err != nil {
+			return dst
+		}
+		dst, s.pos, b.left = out, s.pos+used, b.left-uint64(used)
 	}
-	dst = append(dst, v[:min(len(v), limit)]...)
-	return dst, p.Len, true
+	if uint64(len(dst)) == b.ulen && b.left > 0 {
+		s.fail(ErrString, at, "LZF data that is longer than its length says")
+	}
+	return dst[:min(want, len(dst))]
 }
 
 // end checks what follows the end mark (rdb.c@redis-8.6.3 rdbSaveRio).
@@ -780,10 +794,14 @@ func wireDetail(p *Part) string {
 // Bytes gives the bytes of the current part: decompressed, integers as their
 // text. They are valid until the next call. Strings longer than MaxHeld are an
 // error that unwraps to ErrTooLong and does not stop the Reader, and so are
-// strings whose compressed form is damaged (ErrString).
+// strings whose compressed form is damaged (ErrString). Ask for the Bytes of a
+// packed part before its first Entry: a large one is gone after that.
 func (r *Reader) Bytes() ([]byte, error) {
 	if r.err != nil {
 		return nil, r.err
+	}
+	if r.part.Len == 0 { // a part without a string leaves the body of the one before
+		return r.small[:0], nil
 	}
 	return r.bytes()
 }
@@ -793,6 +811,8 @@ func (r *Reader) bytes() ([]byte, error) {
 	switch {
 	case b.held != nil:
 		return b.held, nil
+	case r.cur.on && r.cur.stream:
+		return nil, r.soft(ErrTooLong, r.cur.fileAt, "Entry has read some of it")
 	case b.isInt:
 		return strconv.AppendInt(r.small[:0], b.num, 10), nil
 	case b.left <= headroom && !b.lzf:
@@ -801,10 +821,11 @@ func (r *Reader) bytes() ([]byte, error) {
 			return nil, r.fail()
 		}
 		return v, nil
-	case b.left > uint64(r.MaxHeld) || b.ulen > uint64(r.MaxHeld):
-		return nil, &Error{Offset: s.offset(), Err: ErrTooLong, Detail: fmt.Sprintf("%d bytes", max(b.left, b.ulen))}
 	}
-	at := s.offset()
+	at := s.offset() - (r.part.Stored - int64(b.left))
+	if n := max(b.left, b.ulen); n > uint64(max(r.MaxHeld, 0)) {
+		return nil, r.soft(ErrTooLong, at, strconv.FormatUint(n, 10)+" bytes")
+	}
 	stored, err := r.stored()
 	if err != nil {
 		return nil, err

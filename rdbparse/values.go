@@ -541,6 +541,9 @@ func (r *Reader) templateFields(p *Part) bool {
 		if s.length() == 0 {
 			p.Kind = PartField
 			r.packed(p, Listpack)
+			if p.Count < 0 && s.err == nil {
+				r.bad(ErrValue, "a hash template of an unknown number of fields")
+			}
 			w.groups = uint64(max(p.Count, 0))
 			return true
 		}
