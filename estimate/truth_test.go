@@ -148,18 +148,18 @@ func checkTruth(t *testing.T, truth fixtures.Truth) {
 // that only their past explains, as the contract lists it: tables sized by
 // what was in them before, strings that stay raw because they start with HYLL.
 var byHistory = map[string]string{
-	"shrunk:hash":        "had 600 fields",
-	"shrunk:set":         "had 600 members",
-	"hll:sparse":         "starts with HYLL",
-	"hash:513:65":        "a table from its first field on, caught in a rehash",
-	"hash:513:100":       "a table from its first field on, caught in a rehash",
-	"set:mixed:512":      "an intset first, a table after some text",
-	"set:mixed:513":      "an intset first, a table after some text",
-	"followers:13":       "added with repetitions, sized for more members",
-	"followers:593":      "added with repetitions, sized for more members",
-	"tags:356":           "caught in a rehash",
-	"tags:548":           "caught in a rehash",
-	"product:410:attrs":  "the long value came late",
+	"shrunk:hash":       "had 600 fields",
+	"shrunk:set":        "had 600 members",
+	"hll:sparse":        "starts with HYLL",
+	"hash:513:65":       "a table from its first field on, caught in a rehash",
+	"hash:513:100":      "a table from its first field on, caught in a rehash",
+	"set:mixed:512":     "an intset first, a table after some text",
+	"set:mixed:513":     "an intset first, a table after some text",
+	"followers:13":      "added with repetitions, sized for more members",
+	"followers:593":     "added with repetitions, sized for more members",
+	"tags:356":          "caught in a rehash",
+	"tags:548":          "caught in a rehash",
+	"product:410:attrs": "the long value came late",
 }
 
 // TestLive holds the live view against what the writing server said before it

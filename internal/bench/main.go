@@ -45,9 +45,7 @@ func run() error {
 		return fmt.Errorf("building rdbaudit: %w", err)
 	}
 	if _, err := os.Stat(theirs); err != nil {
-		c := command("go", "install", peer)
-		c.Env = append(os.Environ(), "GOBIN="+*dir, "GOFLAGS=")
-		if err := c.Run(); err != nil {
+		if err := buildPeer(*dir, theirs); err != nil {
 			return fmt.Errorf("building the peer: %w", err)
 		}
 	}
@@ -63,6 +61,26 @@ func run() error {
 		}
 		if err := pairs(name, dump, *dir, ours, theirs, *runs); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// buildPeer builds the peer in a module of its own, so that ours stays lean.
+func buildPeer(dir, to string) error {
+	module := filepath.Join(dir, "peer")
+	if err := os.MkdirAll(module, 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(module, "go.mod"), []byte("module peer\n"), 0o644); err != nil {
+		return err
+	}
+	path, _, _ := strings.Cut(peer, "@")
+	for _, args := range [][]string{{"get", peer}, {"build", "-o", to, path}} {
+		c := command("go", args...)
+		c.Dir, c.Stderr = module, nil
+		if out, err := c.CombinedOutput(); err != nil {
+			return fmt.Errorf("go %s: %w: %s", strings.Join(args, " "), err, out)
 		}
 	}
 	return nil
