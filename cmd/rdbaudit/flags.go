@@ -186,7 +186,7 @@ func (f *filterFlags) add(fs *pflag.FlagSet) {
 	fs.StringSliceVar(&f.types, "type", nil, "only these types: string, list, set, zset, hash, stream, module, module:NAME")
 	fs.StringVar(&f.minSize, "min-size", "", "only keys of at least this size, such as 10kb, by --measure")
 	fs.BoolVar(&f.noTTL, "no-ttl", false, "only keys without a TTL")
-	fs.StringArrayVar(&f.in, "in", nil, "only keys of this pattern, as reports print it; user: means all below")
+	fs.StringArrayVar(&f.in, "in", nil, "only keys of this pattern, as reports print it (repeatable): user: means all below, user:* the names in its place")
 }
 
 func (f *filterFlags) check() error {
@@ -242,11 +242,10 @@ func (f *filterFlags) check() error {
 
 // keep is the filter on a key's header, nil if there is none. Each reader
 // needs its own.
-func (f *filterFlags) keep(p *aggregate.Patterner, separators []string) func(*rdbparse.Key) bool {
+func (f *filterFlags) keep(p *aggregate.Patterner) func(*rdbparse.Key) bool {
 	if !f.active {
 		return nil
 	}
-	var buf []byte
 	return func(k *rdbparse.Key) bool {
 		if f.dbSet != nil && !f.dbSet[k.DB] || f.noTTL && k.Expiry != rdbparse.NoExpiry {
 			return false
@@ -260,11 +259,12 @@ func (f *filterFlags) keep(p *aggregate.Patterner, separators []string) func(*rd
 		if f.keyRE != nil && !anyMatch(f.keyRE, k.Name) || anyMatch(f.noRE, k.Name) {
 			return false
 		}
-		if len(f.in) > 0 {
-			buf = p.Append(buf[:0], k.Name)
-			return f.inside(buf, separators)
+		for _, in := range f.in {
+			if p.Within(in, k.Name) {
+				return true
+			}
 		}
-		return true
+		return len(f.in) == 0
 	}
 }
 
@@ -272,26 +272,6 @@ func anyMatch(list []*regexp.Regexp, b []byte) bool {
 	for _, re := range list {
 		if re.Match(b) {
 			return true
-		}
-	}
-	return false
-}
-
-// inside says whether a key's pattern is one of --in or below it: patterns
-// that end in a separator, and *, stand for all below.
-func (f *filterFlags) inside(pattern []byte, separators []string) bool {
-	for _, in := range f.in {
-		if in == "*" || string(pattern) == in {
-			return true
-		}
-		for _, sep := range separators {
-			prefix, ok := strings.CutSuffix(in, "*")
-			if !ok || !strings.HasSuffix(prefix, sep) {
-				prefix = in
-			}
-			if strings.HasSuffix(prefix, sep) && bytes.HasPrefix(pattern, []byte(prefix)) {
-				return true
-			}
 		}
 	}
 	return false

@@ -69,7 +69,7 @@ func showKeys(e *env, path string, names []string, raw bool, now string, dbs []s
 	if err := filter.check(); err != nil {
 		return err
 	}
-	inDB := filter.keep(nil, nil)
+	inDB := filter.keep(nil)
 	at := int64(0)
 	if now != "" {
 		var err error

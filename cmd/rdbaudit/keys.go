@@ -112,8 +112,10 @@ func writeKeys(e *env, args []string, path string, o output.KeyOptions, opts *ag
 		return err
 	}
 	defer out.abort()
-	w, _ := output.NewKeyWriter(out.w, o)
-	var pattern []byte
+	rows, err := newKeyRows(out.w, o, opts)
+	if err != nil {
+		return writeError(path, err)
+	}
 	ends := &endings{}
 	read := &readBytes{}
 	mode := scan.progress
@@ -129,7 +131,7 @@ func writeKeys(e *env, args []string, path string, o output.KeyOptions, opts *ag
 			continue
 		}
 		read.follow(d.stream)
-		est := d.estimator(scan, filter.keep(patterner, opts.Separators))
+		est := d.estimator(scan, filter.keep(patterner))
 		est.WantLargest = wantAll
 		for {
 			var rec *estimate.Record
@@ -157,7 +159,7 @@ func writeKeys(e *env, args []string, path string, o output.KeyOptions, opts *ag
 		d.close()
 		ends.add(d)
 	}
-	if err := w.Close(); err != nil {
+	if err := rows.close(); err != nil {
 		return writeError(path, err)
 	}
 	p.end()

@@ -314,7 +314,7 @@ func (run *reportRun) readOne(i int, w *workers, read *readBytes) {
 	if len(run.f.filter.in) > 0 {
 		keep, _ = aggregate.NewPatterner(run.opts)
 	}
-	est := d.estimator(&run.f.scan, run.f.filter.keep(keep, run.opts.Separators))
+	est := d.estimator(&run.f.scan, run.f.filter.keep(keep))
 	est.WantLargest = w.wantLargest
 	b := <-w.free
 	var err error

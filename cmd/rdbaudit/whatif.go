@@ -215,7 +215,7 @@ func (w *whatif) run(args []string, format, path string) error {
 		if len(w.filter.in) > 0 {
 			patterner, _ = aggregate.NewPatterner(w.opts)
 		}
-		est := d.estimatorOf(w.scan, w.filter.keep(patterner, w.opts.Separators), configs...)
+		est := d.estimatorOf(w.scan, w.filter.keep(patterner), configs...)
 		err = w.feed(est, int32(i), half.Now)
 		if w.e.ctx.Err() != nil {
 			d.close()

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"rdbaudit/aggregate"
+	"rdbaudit/estimate"
+	"rdbaudit/output"
+)
+
+// keyRows makes rows of records on several goroutines and writes them in the
+// order in which the records came.
+type keyRows struct {
+	work  chan *rowBatch // to be formatted
+	order chan *rowBatch // to be written, in order
+	free  chan *rowBatch
+	now   *rowBatch // being filled
+	wait  sync.WaitGroup
+	err   atomic.Pointer[error]
+}
+
+// rowBatch is a batch with the text of its rows.
+type rowBatch struct {
+	batch
+	source string
+	text   bytes.Buffer
+	ready  chan struct{}
+}
+
+// redirect lets a KeyWriter write into one batch after the other.
+type redirect struct{ to *bytes.Buffer }
+
+func (r *redirect) Write(p []byte) (int, error) { return r.to.Write(p) }
+
+// newKeyRows starts the goroutines. The header is written at once.
+func newKeyRows(w io.Writer, o output.KeyOptions, opts *aggregate.Options) (*keyRows, error) {
+	head, err := output.NewKeyWriter(w, o)
+	if err != nil {
+		return nil, err
+	}
+	n := runtime.GOMAXPROCS(0)
+	k := &keyRows{work: make(chan *rowBatch, 4*n), order: make(chan *rowBatch, 4*n), free: make(chan *rowBatch, 4*n+2)}
+	for range cap(k.free) {
+		k.free <- &rowBatch{ready: make(chan struct{}, 1)}
+	}
+	if !o.Parallel() {
+		n = 1
+	}
+	o.RowsOnly = true
+	for i := range n {
+		p, err := aggregate.NewPatterner(opts)
+		if err != nil {
+			return nil, err
+		}
+		to := &redirect{}
+		rows := head
+		if o.Parallel() {
+			if rows, err = output.NewKeyWriter(to, o); err != nil {
+				return nil, err
+			}
+		}
+		k.wait.Add(1)
+		go k.format(rows, to, p, o.Parallel(), i == 0)
+	}
+	if o.Parallel() {
+		if err := head.Close(); err != nil {
+			return nil, err
+		}
+	}
+	k.wait.Add(1)
+	go k.write(w)
+	k.now = <-k.free
+	return k, nil
+}
+
+// format makes the rows of batches. A format that cannot be made in parts is
+// written straight out by its one worker.
+func (k *keyRows) format(rows output.KeyWriter, to *redirect, p *aggregate.Patterner, parallel, last bool) {
+	defer k.wait.Done()
+	var pattern []byte
+	for b := range k.work {
+		to.to = &b.text
+		from := 0
+		for i := range b.recs {
+			rec := &b.recs[i]
+			rec.Key = b.names[from:b.ends[i]]
+			from = b.ends[i]
+			pattern = p.Append(pattern[:0], rec.Key)
+			if err := rows.Add(rec, pattern, "", b.source); err != nil {
+				k.fail(err)
+				break
+			}
+		}
+		if parallel {
+			if err := rows.Close(); err != nil {
+				k.fail(err)
+			}
+		}
+		b.ready <- struct{}{}
+	}
+	if !parallel && last {
+		if err := rows.Close(); err != nil {
+			k.fail(err)
+		}
+	}
+}
+
+func (k *keyRows) write(w io.Writer) {
+	defer k.wait.Done()
+	for b := range k.order {
+		<-b.ready
+		if k.err.Load() == nil {
+			if _, err := w.Write(b.text.Bytes()); err != nil {
+				k.fail(err)
+			}
+		}
+		b.text.Reset()
+		b.reset()
+		k.free <- b
+	}
+}
+
+func (k *keyRows) fail(err error) { k.err.CompareAndSwap(nil, &err) }
+
+func (k *keyRows) failed() error {
+	if err := k.err.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// add takes a record over. The error is of a row written earlier.
+func (k *keyRows) add(rec *estimate.Record, source string) error {
+	if k.now.source != source {
+		k.send()
+		k.now.source = source
+	}
+	k.now.add(rec)
+	if !k.now.full() {
+		return nil
+	}
+	k.send()
+	return k.failed()
+}
+
+func (k *keyRows) send() {
+	source := k.now.source
+	k.order <- k.now
+	k.work <- k.now
+	k.now = <-k.free
+	k.now.source = source
+}
+
+// close writes what is left and waits for all.
+func (k *keyRows) close() error {
+	k.send()
+	close(k.work)
+	close(k.order)
+	k.wait.Wait()
+	return k.failed()
+}
