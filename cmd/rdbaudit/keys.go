@@ -142,10 +142,10 @@ func writeKeys(e *env, args []string, path string, o output.KeyOptions, opts *ag
 				continue
 			}
 			rec.Source = int32(i)
-			pattern = patterner.Append(pattern[:0], rec.Key)
-			if err := w.Add(rec, pattern, "", in.Path); err != nil {
+			if werr := rows.add(rec, in.Path); werr != nil {
 				d.close()
-				return writeError(path, err)
+				rows.close()
+				return writeError(path, werr)
 			}
 			if e.ctx.Err() != nil {
 				break
@@ -153,6 +153,7 @@ func writeKeys(e *env, args []string, path string, o output.KeyOptions, opts *ag
 		}
 		if e.ctx.Err() != nil {
 			d.close()
+			rows.close()
 			return e.ctx.Err()
 		}
 		d.finish(err)

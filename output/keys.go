@@ -1,0 +1,472 @@
+package output
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"rdbaudit/aggregate"
+	"rdbaudit/estimate"
+)
+
+// KeyWriter writes a row per key while the dump is being read.
+type KeyWriter interface {
+	// Add writes one row. Pattern is text that aggregate made of the key; owner and
+	// source name the pattern's owner and the dump, both may be empty.
+	Add(rec *estimate.Record, pattern []byte, owner, source string) error
+	// Close writes what is buffered. It does not close the underlying writer.
+	Close() error
+}
+
+// KeyOptions choose the shape of rows per key. The zero value is the contract's CSV.
+type KeyOptions struct {
+	Format   string // a name of KeyFormats; "" is csv
+	Encoding string // how csv, ndjson and table write key names: escape ("" too), hex, base64
+	RDBTools bool   // csv: only redis-rdb-tools' eight columns, with its names of types
+	NUL      bool   // list: end names with NUL instead of a line feed
+	Width    int    // table: columns of the terminal; 0 does not cut long names
+	RowsOnly bool   // csv: no header, for one of several writers of the same output
+}
+
+// Parallel says whether rows of the format can be made by several writers,
+// each with RowsOnly, and joined in order.
+func (o *KeyOptions) Parallel() bool { return o.Format != "table" }
+
+// KeyFormat is a row of the list of formats for rows per key.
+type KeyFormat struct {
+	Name, Ext, Doc string
+	new            func(*rowBuffer, *KeyOptions) (KeyWriter, error)
+}
+
+var keyFormats = []KeyFormat{
+	{"csv", ".csv", "comma separated, for spreadsheets and databases", newCSVKeys},
+	{"ndjson", ".ndjson", "a JSON object per line", newJSONKeys},
+	{"table", "", "aligned columns for a terminal", newTableKeys},
+	{"list", "", "raw key names, one per line or NUL-ended, for xargs and redis-cli", newListKeys},
+}
+
+// KeyFormats lists the formats of NewKeyWriter.
+func KeyFormats() []KeyFormat { return keyFormats }
+
+// NewKeyWriter returns a writer of rows per key. An error means that an option has an unknown value.
+func NewKeyWriter(w io.Writer, o KeyOptions) (KeyWriter, error) {
+	if o.Format == "" {
+		o.Format = "csv"
+	}
+	for _, f := range keyFormats {
+		if f.Name == o.Format {
+			return f.new(&rowBuffer{w: w}, &o)
+		}
+	}
+	return nil, fmt.Errorf("unknown format of rows per key: %q", o.Format)
+}
+
+// rowBuffer collects bytes of whole rows; an error of its writer stays.
+type rowBuffer struct {
+	w   io.Writer
+	buf []byte
+	err error
+}
+
+const (
+	rowBufferFull = 64 << 10
+	rowBufferKeep = 1 << 20 // a longer key's buffer is given back
+)
+
+// end takes the buffer back after a row was appended to it.
+func (b *rowBuffer) end(buf []byte) error {
+	b.buf = buf
+	if len(buf) < rowBufferFull {
+		return b.err
+	}
+	return b.flush()
+}
+
+func (b *rowBuffer) flush() error {
+	if len(b.buf) > 0 && b.err == nil {
+		_, b.err = b.w.Write(b.buf)
+	}
+	if cap(b.buf) > rowBufferKeep {
+		b.buf = nil
+	}
+	b.buf = b.buf[:0]
+	return b.err
+}
+
+// keyRow is what the columns read: one record and what its caller knows of it.
+type keyRow struct {
+	*estimate.Record
+	pattern       []byte
+	owner, source string
+	appendName    func(dst, name []byte) []byte
+	rdbtools      bool
+	cleanOf       [2]cleaned
+}
+
+// cleaned remembers the last text that was cleaned: owners and sources repeat.
+type cleaned struct{ raw, text string }
+
+func (c *cleaned) of(s string) string {
+	if s != c.raw {
+		c.raw, c.text = s, clean(s)
+	}
+	return c.text
+}
+
+// KeyColumn is one column of the rows per key. Exactly one of its functions is set.
+type KeyColumn struct {
+	Name string
+	Kind aggregate.Kind
+	Doc  string
+
+	number func(*keyRow) (n int64, known bool)
+	text   func(dst []byte, r *keyRow) []byte
+	active bool // the text may need quotes
+}
+
+func number(name string, kind aggregate.Kind, doc string, f func(*keyRow) (int64, bool)) KeyColumn {
+	return KeyColumn{Name: name, Kind: kind, Doc: doc, number: f}
+}
+
+func text(name string, kind aggregate.Kind, active bool, doc string, f func([]byte, *keyRow) []byte) KeyColumn {
+	return KeyColumn{Name: name, Kind: kind, Doc: doc, text: f, active: active}
+}
+
+// rdbtoolsColumns are the leading columns that redis-rdb-tools has too.
+const rdbtoolsColumns = 8
+
+// keyColumns is the one place where a column of the rows per key is described.
+var keyColumns = []KeyColumn{
+	number("database", aggregate.Count, "number of the database", func(r *keyRow) (int64, bool) { return int64(r.DB), true }),
+	text("type", aggregate.Text, false, "string, list, set, zset, hash, stream or module:NAME", appendTypeName),
+	text("key", aggregate.Name, true, "name of the key, reversible", func(dst []byte, r *keyRow) []byte { return r.appendName(dst, r.Key) }),
+	number("size_in_bytes", aggregate.Bytes, "what MEMORY USAGE key SAMPLES 0 reports", func(r *keyRow) (int64, bool) { return r.Size, true }),
+	text("encoding", aggregate.Text, false, "what OBJECT ENCODING reports", func(dst []byte, r *keyRow) []byte { return append(dst, r.Record.Encoding.String()...) }),
+	number("num_elements", aggregate.Count, "members, fields, list elements or stream entries; 1 for a string", func(r *keyRow) (int64, bool) { return r.Elems, true }),
+	number("len_largest_element", aggregate.Bytes, "bytes of the longest value, member, field or entry", func(r *keyRow) (int64, bool) { return r.Largest, r.Largest >= 0 }),
+	{Name: "expiry", Kind: aggregate.Time, Doc: "when the key expires, UTC; empty without a TTL", number: func(r *keyRow) (int64, bool) { return r.Expiry, r.Expiry != estimate.NoExpiry }},
+	number("allocated_bytes", aggregate.Bytes, "what the allocator holds for the key, its expiry included", func(r *keyRow) (int64, bool) { return r.Alloc, true }),
+	number("serialized_bytes", aggregate.Bytes, "bytes in the dump", func(r *keyRow) (int64, bool) { return r.Serialized, true }),
+	number("idle_seconds", aggregate.Seconds, "time since the last access, if the dump says", func(r *keyRow) (int64, bool) { return r.Idle, r.Idle >= 0 }),
+	number("lfu_frequency", aggregate.Count, "LFU counter, if the dump says", func(r *keyRow) (int64, bool) { return int64(r.Freq), r.Freq >= 0 }),
+	number("field_ttls", aggregate.Count, "fields of a hash that have a TTL of their own", func(r *keyRow) (int64, bool) { return r.FieldTTLs, true }),
+	number("slot", aggregate.Count, "cluster slot, if the dump says", func(r *keyRow) (int64, bool) { return int64(r.Slot), r.Slot >= 0 }),
+	text("pattern", aggregate.Name, true, "pattern of the key", func(dst []byte, r *keyRow) []byte { return appendClean(dst, r.pattern) }),
+	text("owner", aggregate.Text, true, "owner of the pattern, from a rules file", func(dst []byte, r *keyRow) []byte { return append(dst, r.cleanOf[0].of(r.owner)...) }),
+	text("source", aggregate.Text, true, "the dump", func(dst []byte, r *keyRow) []byte { return append(dst, r.cleanOf[1].of(r.source)...) }),
+}
+
+// KeyColumns lists the columns of the rows per key, in order.
+func KeyColumns() []KeyColumn { return keyColumns }
+
+func appendTypeName(dst []byte, r *keyRow) []byte {
+	switch {
+	case r.rdbtools && r.Type == estimate.ZSet:
+		return append(dst, "sortedset"...)
+	case r.rdbtools || r.Type != estimate.Module:
+		return append(dst, r.Type.String()...)
+	}
+	// The name of a module is at most nine bytes of letters, digits, - and _ by
+	// the format; nothing else may come out.
+	dst = append(dst, "module:"...)
+	for i := 0; i < len(r.Module); i++ {
+		c := r.Module[i]
+		if c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9' || c == '-' || c == '_' {
+			dst = append(dst, c)
+		} else {
+			dst = appendHex(dst, c)
+		}
+	}
+	return dst
+}
+
+// appendNumber writes what a number column of either kind of row holds.
+func appendNumber(dst []byte, kind aggregate.Kind, n int64) []byte {
+	if kind == aggregate.Time {
+		return appendTime(dst, n)
+	}
+	return strconv.AppendInt(dst, n, 10)
+}
+
+// nameEncodings are the values of --key-encoding. Only escape keeps a
+// spreadsheet from reading a leading "+": base64 is meant for programs.
+var nameEncodings = map[string]func(dst, name []byte) []byte{
+	"":       aggregate.AppendEscaped,
+	"escape": aggregate.AppendEscaped,
+	"hex":    hex.AppendEncode,
+	"base64": base64.StdEncoding.AppendEncode,
+}
+
+func newKeyRow(o *KeyOptions) (keyRow, error) {
+	f := nameEncodings[o.Encoding]
+	if f == nil {
+		return keyRow{}, fmt.Errorf("unknown key encoding %q: escape, hex or base64", o.Encoding)
+	}
+	return keyRow{appendName: f, rdbtools: o.RDBTools}, nil
+}
+
+func (r *keyRow) set(rec *estimate.Record, pattern []byte, owner, source string) {
+	r.Record, r.pattern, r.owner, r.source = rec, pattern, owner, source
+}
+
+// csvKeys writes rows per key as CSV.
+type csvKeys struct {
+	*rowBuffer
+	row     keyRow
+	columns []KeyColumn
+}
+
+func newCSVKeys(b *rowBuffer, o *KeyOptions) (KeyWriter, error) {
+	row, err := newKeyRow(o)
+	k := &csvKeys{rowBuffer: b, row: row, columns: keyColumns}
+	if o.RDBTools {
+		k.columns = k.columns[:rdbtoolsColumns]
+	}
+	if o.RowsOnly {
+		return k, err
+	}
+	for i := range k.columns {
+		if i > 0 {
+			b.buf = append(b.buf, ',')
+		}
+		b.buf = append(b.buf, k.columns[i].Name...)
+	}
+	b.buf = append(b.buf, '\n')
+	return k, err
+}
+
+func (k *csvKeys) Add(rec *estimate.Record, pattern []byte, owner, source string) error {
+	k.row.set(rec, pattern, owner, source)
+	dst := k.buf
+	for i := range k.columns {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		c := &k.columns[i]
+		if c.number != nil {
+			if n, known := c.number(&k.row); known {
+				dst = appendNumber(dst, c.Kind, n)
+			}
+			continue
+		}
+		start := len(dst)
+		dst = c.text(dst, &k.row)
+		if c.active && (len(dst) > start || c.Kind == aggregate.Name) {
+			dst = quoteCSV(dst, start)
+		}
+	}
+	return k.end(append(dst, '\n'))
+}
+
+func (k *csvKeys) Close() error { return k.flush() }
+
+// jsonKeys writes rows per key as newline-delimited JSON.
+type jsonKeys struct {
+	*rowBuffer
+	row     keyRow
+	heads   []string // `,"name":` of each column
+	scratch []byte
+}
+
+func newJSONKeys(b *rowBuffer, o *KeyOptions) (KeyWriter, error) {
+	row, err := newKeyRow(o)
+	k := &jsonKeys{rowBuffer: b, row: row}
+	for i, c := range keyColumns {
+		head := `,"` + c.Name + `":`
+		if i == 0 {
+			head = "{" + head[1:]
+		}
+		k.heads = append(k.heads, head)
+	}
+	return k, err
+}
+
+func (k *jsonKeys) Add(rec *estimate.Record, pattern []byte, owner, source string) error {
+	k.row.set(rec, pattern, owner, source)
+	dst := k.buf
+	for i := range keyColumns {
+		c := &keyColumns[i]
+		dst = append(dst, k.heads[i]...)
+		if c.number == nil {
+			k.scratch = c.text(k.scratch[:0], &k.row)
+			dst = appendJSON(dst, k.scratch)
+			continue
+		}
+		n, known := c.number(&k.row)
+		switch {
+		case !known:
+			dst = append(dst, "null"...)
+		case c.Kind == aggregate.Time:
+			dst = append(appendTime(append(dst, '"'), n), '"')
+		default:
+			dst = strconv.AppendInt(dst, n, 10)
+		}
+	}
+	if cap(k.scratch) > rowBufferKeep {
+		k.scratch = nil
+	}
+	return k.end(append(dst, '}', '\n'))
+}
+
+func (k *jsonKeys) Close() error { return k.flush() }
+
+// listKeys writes nothing but names, byte for byte.
+type listKeys struct {
+	*rowBuffer
+	sep byte
+}
+
+func newListKeys(b *rowBuffer, o *KeyOptions) (KeyWriter, error) {
+	k := &listKeys{b, '\n'}
+	if o.NUL {
+		k.sep = 0
+	}
+	return k, nil
+}
+
+func (k *listKeys) Add(rec *estimate.Record, _ []byte, _, _ string) error {
+	return k.end(append(append(k.buf, rec.Key...), k.sep))
+}
+
+func (k *listKeys) Close() error { return k.flush() }
+
+// tableKeys writes rows for a terminal. It holds the first rows back until it
+// knows how wide the columns should be; a later cell that is wider than its
+// column pushes its own row only. The name comes last, so that its length does
+// no harm.
+type tableKeys struct {
+	*rowBuffer
+	row    keyRow
+	width  int
+	widths [len(tableKeyColumns)]int
+	held   []byte // cells of the rows held back
+	ends   []int  // of each cell in held
+	cells  []byte
+	live   bool // widths are settled
+}
+
+// tableKeyHold is the number of rows that choose the widths.
+const tableKeyHold = 256
+
+var tableKeyColumns = [...]struct {
+	name  string
+	right bool
+	cell  func(dst []byte, r *keyRow) []byte
+}{
+	{"allocated", true, func(dst []byte, r *keyRow) []byte { return appendBytes(dst, r.Alloc) }},
+	{"usage", true, func(dst []byte, r *keyRow) []byte { return appendBytes(dst, r.Size) }},
+	{"elements", true, func(dst []byte, r *keyRow) []byte { return appendCount(dst, r.Elems) }},
+	{"type", false, appendTypeName},
+	{"encoding", false, func(dst []byte, r *keyRow) []byte { return append(dst, r.Record.Encoding.String()...) }},
+	{"expiry", false, func(dst []byte, r *keyRow) []byte {
+		if r.Expiry == estimate.NoExpiry {
+			return append(dst, '-')
+		}
+		dst = appendTime(dst, r.Expiry)
+		return append(dst[:len(dst)-len(".000Z")], 'Z')
+	}},
+	{"db", true, func(dst []byte, r *keyRow) []byte { return strconv.AppendUint(dst, r.DB, 10) }},
+	{"key", false, func(dst []byte, r *keyRow) []byte { return r.appendName(dst, r.Key) }},
+}
+
+func newTableKeys(b *rowBuffer, o *KeyOptions) (KeyWriter, error) {
+	row, err := newKeyRow(o)
+	k := &tableKeys{rowBuffer: b, row: row, width: o.Width}
+	for i := range tableKeyColumns {
+		k.hold(append(k.held, strings.ToUpper(tableKeyColumns[i].name)...), i)
+	}
+	return k, err
+}
+
+func (k *tableKeys) hold(held []byte, column int) {
+	start := len(k.held)
+	k.held = held
+	k.ends = append(k.ends, len(held))
+	if column < len(tableKeyColumns)-1 {
+		k.widths[column] = max(k.widths[column], len(held)-start)
+	}
+}
+
+func (k *tableKeys) Add(rec *estimate.Record, pattern []byte, owner, source string) error {
+	k.row.set(rec, pattern, owner, source)
+	if !k.live {
+		for i := range tableKeyColumns {
+			k.hold(tableKeyColumns[i].cell(k.held, &k.row), i)
+		}
+		if len(k.ends) < tableKeyHold*len(tableKeyColumns) && len(k.held) < rowBufferFull {
+			return k.err
+		}
+		return k.release()
+	}
+	dst := k.buf
+	for i := range tableKeyColumns {
+		k.cells = tableKeyColumns[i].cell(k.cells[:0], &k.row)
+		dst = k.pad(dst, i, k.cells)
+	}
+	if cap(k.cells) > rowBufferKeep {
+		k.cells = nil
+	}
+	return k.end(append(dst, '\n'))
+}
+
+// pad writes a cell of any column but the last at its column's width.
+func (k *tableKeys) pad(dst []byte, column int, cell []byte) []byte {
+	if column == len(tableKeyColumns)-1 {
+		return k.cut(dst, cell)
+	}
+	gap := max(k.widths[column]-len(cell), 0)
+	if tableKeyColumns[column].right {
+		dst = appendSpaces(dst, gap)
+		dst = append(dst, cell...)
+	} else {
+		dst = append(dst, cell...)
+		dst = appendSpaces(dst, gap)
+	}
+	return append(dst, ' ', ' ')
+}
+
+// cut writes a name, shortened in its middle if the terminal is too narrow.
+func (k *tableKeys) cut(dst, name []byte) []byte {
+	room := k.width
+	for i := range len(tableKeyColumns) - 1 {
+		room -= k.widths[i] + 2
+	}
+	if k.width <= 0 || len(name) <= room {
+		return append(dst, name...)
+	}
+	return append(dst, middle(string(name), max(room, 16))...)
+}
+
+func (k *tableKeys) release() error {
+	k.live = true
+	start := 0
+	dst := k.buf
+	for i, end := range k.ends {
+		column := i % len(tableKeyColumns)
+		dst = k.pad(dst, column, k.held[start:end])
+		if column == len(tableKeyColumns)-1 {
+			dst = append(dst, '\n')
+		}
+		start = end
+	}
+	k.held, k.ends = nil, nil
+	return k.end(dst)
+}
+
+func (k *tableKeys) Close() error {
+	if !k.live {
+		k.release()
+	}
+	return k.flush()
+}
+
+func appendSpaces(dst []byte, n int) []byte {
+	const spaces = "                                "
+	for n > len(spaces) {
+		dst, n = append(dst, spaces...), n-len(spaces)
+	}
+	return append(dst, spaces[:n]...)
+}
