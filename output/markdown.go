@@ -1,0 +1,5 @@
+package output
+
+import "io"
+
+func writeMarkdown(w io.Writer, r *Report) error { return nil }

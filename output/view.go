@@ -1,0 +1,439 @@
+package output
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"rdbaudit/aggregate"
+)
+
+// What several formats show is worked out here once: the terminal, the page and
+// Markdown print the same figures and the same sentences.
+
+// Table finds a table by name; nil if the report has none of that name.
+func (r *Report) Table(name string) *aggregate.Table {
+	for i := range r.Tables {
+		if r.Tables[i].Name == name {
+			return &r.Tables[i]
+		}
+	}
+	return nil
+}
+
+// remainder is what the server said that it used beyond the estimate. It is
+// unknown if the dump does not say, or if a filter left keys out.
+func (r *Report) remainder() (n int64, known bool) {
+	if r.Filtered != "" || r.Memory.DumpUsedMem < 0 {
+		return 0, false
+	}
+	return r.Memory.DumpUsedMem - r.Memory.Estimate, true
+}
+
+// memoryPart is one line of the reconciliation.
+type memoryPart struct {
+	Name  string
+	Bytes int64
+	Share float64 // of the larger of the estimate and the server's own figure
+	Doc   string
+}
+
+// memoryParts lists what adds up to the server's figure, or to the estimate.
+func (r *Report) memoryParts() []memoryPart {
+	m := &r.Memory
+	if r.Filtered != "" {
+		return nil
+	}
+	parts := []memoryPart{
+		{Name: "keys", Bytes: m.Keys, Doc: "names and values"},
+		{Name: "tables", Bytes: m.Tables, Doc: "dictionaries of keys and TTLs"},
+		{Name: "start-up", Bytes: m.Startup, Doc: "an empty server"},
+	}
+	whole := m.Estimate
+	if rest, known := r.remainder(); known && rest > 0 {
+		whole = m.DumpUsedMem
+		parts = append(parts, memoryPart{Name: "remainder", Bytes: rest, Doc: "buffers, slack: not in a dump"})
+	}
+	for i := range parts {
+		parts[i].Share = ratio(parts[i].Bytes, whole)
+	}
+	return parts
+}
+
+// memoryNotes says how sure the sum of the keys is, in sentences.
+func (r *Report) memoryNotes() []string {
+	m := &r.Memory
+	var notes []string
+	if rest, known := r.remainder(); known && rest < 0 {
+		notes = append(notes, "The estimate is "+Bytes(-rest)+" above what the server said that it used.")
+	}
+	if r.Filtered == "" && m.DumpUsedMem < 0 {
+		notes = append(notes, "The dump does not say how much memory the server used.")
+	}
+	if m.ExpectedPart > 0 {
+		s := Share(m.ExpectedPart) + " of the keys' bytes is an expected value: the server draws lots there"
+		if m.ExpectedSD > 0 {
+			s += " (standard deviation " + Bytes(m.ExpectedSD) + ")"
+		}
+		notes = append(notes, s+".")
+	}
+	if m.Slack > 0 {
+		notes = append(notes, Bytes(m.Slack)+" is room in the last nodes of streams, which a restart gives back.")
+	}
+	if m.Opaque > 0 {
+		notes = append(notes, Bytes(m.Opaque)+" is serialised bytes of module values, for which no formula exists.")
+	}
+	return notes
+}
+
+// modelLine names the server that the sizes are for.
+func (r *Report) modelLine() string {
+	m := &r.Model
+	if m.Line == "" {
+		return ""
+	}
+	s := m.Line
+	for _, part := range []string{m.View, m.Allocator} {
+		if part != "" {
+			s += ", " + part
+		}
+	}
+	if m.Cluster {
+		s += ", cluster"
+	}
+	if !m.Verified {
+		s += ", unverified"
+	}
+	return prose(s)
+}
+
+// measureName says which size the sums add up.
+func (r *Report) measureName() string {
+	if r.Measure == "usage" {
+		return "by MEMORY USAGE"
+	}
+	return "allocated"
+}
+
+// span is a piece of a sentence.
+type span struct {
+	Text string
+	Role role
+}
+
+type role uint8
+
+const (
+	plain  role = iota
+	figure      // a number that matters
+	name        // a key or a pattern
+)
+
+// lead sums the report up in sentences.
+func (r *Report) lead() [][]span {
+	t := &r.Totals
+	if t.Keys == 0 {
+		if r.Filtered != "" {
+			return [][]span{{{"No key passed the filter.", plain}}}
+		}
+		return [][]span{{{"There are no keys.", plain}}}
+	}
+	var out [][]span
+	if v := r.view("patterns"); v != nil {
+		top := -1
+		for i := range v.Rows {
+			if v.int(i, "leaf") == 1 && (top < 0 || v.int(i, "bytes") > v.int(top, "bytes")) {
+				top = i
+			}
+		}
+		if top >= 0 {
+			keys, noTTL := v.int(top, "keys"), v.int(top, "no_ttl_keys")
+			ttl := Share(ratio(noTTL, keys)) + " of them without a TTL."
+			switch {
+			case keys == 1 && noTTL == 1:
+				ttl = "without a TTL."
+			case keys == 1:
+				ttl = "with a TTL."
+			case noTTL == 0:
+				ttl = "all with a TTL."
+			case noTTL == keys:
+				ttl = "none with a TTL."
+			}
+			s := []span{
+				{Share(ratio(v.int(top, "bytes"), t.Bytes)), figure}, {" of ", plain}, {Bytes(t.Bytes), figure}, {" is ", plain},
+				{v.text(top, "pattern"), name}, {": " + plural(keys, "key") + " of " + Bytes(v.int(top, "avg_bytes")), plain},
+			}
+			if keys > 1 {
+				s = append(s, span{" on average", plain})
+			}
+			out = append(out, append(s, span{", " + ttl, plain}))
+		}
+	}
+	if v := r.view("largest"); v != nil && len(v.Rows) > 0 && v.has("key") {
+		bytes := v.int(0, "allocated_bytes")
+		if r.Measure == "usage" || !v.has("allocated_bytes") {
+			bytes = v.int(0, "size_in_bytes")
+		}
+		out = append(out, []span{{"The largest key, ", plain}, {v.text(0, "key"), name}, {", takes ", plain}, {Bytes(bytes), figure}, {".", plain}})
+	}
+	out = append(out, []span{{"Keys without a TTL hold ", plain}, {Share(ratio(t.NoTTLBytes, t.Bytes)), figure}, {" of the bytes.", plain}})
+	if t.ExpiredKeys > 0 {
+		verb := " have expired and still hold "
+		if t.ExpiredKeys == 1 {
+			verb = " has expired and still holds "
+		}
+		out = append(out, []span{{plural(t.ExpiredKeys, "key"), figure}, {verb, plain}, {Bytes(t.ExpiredBytes), figure}, {".", plain}})
+	}
+	return out
+}
+
+// serverName writes "redis 7.2.6" as its makers do.
+func serverName(s string) string {
+	s = prose(s)
+	if s == "" {
+		return "unknown server"
+	}
+	if rest, ok := strings.CutPrefix(s, "redis"); ok {
+		return "Redis" + rest
+	}
+	if rest, ok := strings.CutPrefix(s, "valkey"); ok {
+		return "Valkey" + rest
+	}
+	return s
+}
+
+// checksumText says what the stored checksum told.
+func (s *Source) checksumText() string {
+	switch s.Checksum {
+	case "none":
+		return "no checksum stored"
+	case "":
+		return "checksum not read"
+	}
+	return "checksum " + prose(s.Checksum)
+}
+
+// sizeText says how much of the dump was read.
+func (s *Source) sizeText() string {
+	if s.Size > s.Bytes {
+		return Bytes(s.Bytes) + " of " + Bytes(s.Size) + " read (" + Share(ratio(s.Bytes, s.Size)) + ")"
+	}
+	return Bytes(s.Bytes)
+}
+
+func (s *Source) createdText() string {
+	if s.Created == 0 {
+		return "time of saving unknown"
+	}
+	return "saved " + Time(s.Created)
+}
+
+// errorText says why and where reading ended; empty if it went well.
+func (s *Source) errorText() string {
+	if s.Error == "" {
+		return ""
+	}
+	return "stopped at byte " + Count(s.Offset) + ": " + prose(s.Error)
+}
+
+// cellText is a cell in words, for people.
+func cellText(kind aggregate.Kind, c *aggregate.Cell) string {
+	if c.Null {
+		return ""
+	}
+	switch kind {
+	case aggregate.Count:
+		return Count(c.I)
+	case aggregate.Bytes:
+		return Bytes(c.I)
+	case aggregate.Share:
+		return Share(c.F)
+	case aggregate.Time:
+		return Time(c.I)
+	case aggregate.Seconds:
+		return Duration(c.I)
+	case aggregate.Flag:
+		if c.I != 0 {
+			return "yes"
+		}
+		return "no"
+	case aggregate.Name:
+		return nameText(c.S)
+	}
+	return clean(c.S)
+}
+
+// nameText is a key or pattern for people: in quotes if it is empty or its
+// spaces would not be seen.
+func nameText(s string) string {
+	s = clean(s)
+	if s == "" || s[0] == ' ' || s[len(s)-1] == ' ' {
+		return `"` + s + `"`
+	}
+	return s
+}
+
+func isText(k aggregate.Kind) bool {
+	return k == aggregate.Text || k == aggregate.Name || k == aggregate.Time || k == aggregate.Flag
+}
+
+// tableView reads a table by the names of its columns. A column that is not
+// there reads as null.
+type tableView struct {
+	*aggregate.Table
+	at map[string]int
+}
+
+func (r *Report) view(table string) *tableView {
+	if t := r.Table(table); t != nil {
+		return viewOf(t)
+	}
+	return nil
+}
+
+func viewOf(t *aggregate.Table) *tableView {
+	v := &tableView{t, make(map[string]int, len(t.Columns))}
+	for i, c := range t.Columns {
+		v.at[c.Name] = i
+	}
+	return v
+}
+
+func (v *tableView) has(column string) bool { _, ok := v.at[column]; return ok }
+
+var nullCell = aggregate.Cell{Null: true}
+
+func (v *tableView) cell(row int, column string) *aggregate.Cell {
+	if i, ok := v.at[column]; ok {
+		return &v.Rows[row][i]
+	}
+	return &nullCell
+}
+
+func (v *tableView) int(row int, column string) int64     { return v.cell(row, column).I }
+func (v *tableView) share(row int, column string) float64 { return v.cell(row, column).F }
+func (v *tableView) str(row int, column string) string    { return clean(v.cell(row, column).S) }
+
+func (v *tableView) text(row int, column string) string {
+	i, ok := v.at[column]
+	if !ok {
+		return ""
+	}
+	return cellText(v.Columns[i].Kind, &v.Rows[row][i])
+}
+
+// heads are the column heads that people read; others are their names with spaces.
+var heads = map[string]string{
+	"avg_bytes": "average", "p50_bytes": "median", "p99_bytes": "p99", "max_bytes": "largest", "max_key": "largest key",
+	"no_ttl_keys": "no-TTL keys", "no_ttl_bytes": "no-TTL bytes", "field_ttl_keys": "field TTLs", "expired_keys": "expired",
+	"expired_bytes": "expired bytes", "ttl_p50_seconds": "median TTL", "idle_p50_seconds": "median idle",
+	"size_in_bytes": "usage", "allocated_bytes": "allocated", "serialized_bytes": "in dump", "num_elements": "elements",
+	"len_largest_element": "longest", "idle_seconds": "idle", "lfu_frequency": "LFU", "field_ttls": "field TTLs",
+}
+
+func headText(column string) string {
+	if h, ok := heads[column]; ok {
+		return h
+	}
+	return clean(strings.ReplaceAll(column, "_", " "))
+}
+
+// patternNode is a row of the pattern table in its place in the tree.
+type patternNode struct {
+	row      int
+	parent   int // index of a node, -1 at the top
+	level    int
+	children []int
+}
+
+// patternTree puts the rows of the pattern table in tree order: parents before
+// children, siblings by bytes. A parent is the nearest row above that is one
+// segment shorter, as the table has its rows, or, if its order is another one,
+// the inner row with the longest text that the pattern begins with.
+func patternTree(v *tableView) []patternNode {
+	parents := parentsByOrder(v)
+	if parents == nil {
+		parents = parentsByText(v)
+	}
+	children := make([][]int, len(v.Rows))
+	var roots []int
+	for i, p := range parents {
+		if p < 0 {
+			roots = append(roots, i)
+		} else {
+			children[p] = append(children[p], i)
+		}
+	}
+	byBytes := func(a, b int) int { return cmp.Compare(v.int(b, "bytes"), v.int(a, "bytes")) }
+	nodes := make([]patternNode, 0, len(v.Rows))
+	type frame struct{ row, parent, level int }
+	stack := make([]frame, 0, 64)
+	push := func(rows []int, parent, level int) {
+		slices.SortStableFunc(rows, byBytes)
+		for _, row := range slices.Backward(rows) {
+			stack = append(stack, frame{row, parent, level})
+		}
+	}
+	push(roots, -1, 0)
+	for len(stack) > 0 {
+		f := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		n := len(nodes)
+		nodes = append(nodes, patternNode{row: f.row, parent: f.parent, level: f.level})
+		if f.parent >= 0 {
+			nodes[f.parent].children = append(nodes[f.parent].children, n)
+		}
+		push(children[f.row], n, f.level+1)
+	}
+	return nodes
+}
+
+func isChildOf(v *tableView, child, parent int) bool {
+	return v.int(parent, "leaf") == 0 && strings.HasPrefix(v.cell(child, "pattern").S, patternStem(v.cell(parent, "pattern").S))
+}
+
+// patternStem is what all patterns under p begin with.
+func patternStem(p string) string { return strings.TrimSuffix(p, "*") }
+
+// parentsByOrder reads the table as a walk of the tree; nil if it is none.
+func parentsByOrder(v *tableView) []int {
+	parents := make([]int, len(v.Rows))
+	var path []int // rows from the top down to the row before
+	for i := range v.Rows {
+		depth := v.int(i, "depth")
+		for len(path) > 0 && v.int(path[len(path)-1], "depth") >= depth {
+			path = path[:len(path)-1]
+		}
+		parents[i] = -1
+		if len(path) > 0 {
+			p := path[len(path)-1]
+			if !isChildOf(v, i, p) {
+				return nil
+			}
+			parents[i] = p
+		}
+		path = append(path, i)
+	}
+	return parents
+}
+
+func parentsByText(v *tableView) []int {
+	inner := map[string]int{}
+	for i := range v.Rows {
+		if v.int(i, "leaf") == 0 {
+			inner[patternStem(v.cell(i, "pattern").S)] = i
+		}
+	}
+	parents := make([]int, len(v.Rows))
+	for i := range v.Rows {
+		parents[i] = -1
+		p := v.cell(i, "pattern").S
+		for n := min(len(p), 1024); n > 0; n-- {
+			if at, ok := inner[p[:n]]; ok && at != i && v.int(at, "depth") < v.int(i, "depth") {
+				parents[i] = at
+				break
+			}
+		}
+	}
+	return parents
+}
