@@ -22,12 +22,14 @@ func (s *sizer) member(e item) {
 }
 
 // setBuilds says whether the texts of the members of a set of n, stored one by
-// one, matter: it may become packed, or have been an intset before.
-func (s *sizer) setBuilds(n int64) bool {
-	if s.Loaded {
-		return n <= s.Limits.SetIntset
-	}
-	return !s.l.bulk && n > s.Limits.SetIntset
+// one, matter: it may become packed.
+func (s *sizer) setBuilds(n int64) bool { return s.Loaded && n <= s.Limits.SetIntset }
+
+// setWasInts says whether it matters if a set of n was an intset before it
+// became a table: before 7.2 that sized the table. One member tells, as far as
+// it can be told.
+func (s *sizer) setWasInts(n int64) bool {
+	return !s.Loaded && !s.l.bulk && n > s.Limits.SetIntset
 }
 
 // memberLengths is member for many elements of which only the lengths matter.

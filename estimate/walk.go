@@ -422,6 +422,9 @@ func (e *Estimator) set() error {
 			build = build || s.build
 		}
 		if !build {
+			if err := e.firstMember(n); err != nil {
+				return err
+			}
 			return e.lengths((*sizer).memberLengths, (*sizer).endSet, 1)
 		}
 	}
@@ -489,6 +492,33 @@ func (e *Estimator) set() error {
 	}
 	for _, s := range e.sizers {
 		s.endSet()
+	}
+	return nil
+}
+
+// firstMember looks at the first member of a set of n for the sizers that want
+// to know whether it was an intset once.
+func (e *Estimator) firstMember(n int64) error {
+	wanted := false
+	for _, s := range e.sizers {
+		wanted = wanted || s.setWasInts(n)
+	}
+	if !wanted {
+		return nil
+	}
+	p, err := e.r.Part()
+	if err != nil {
+		return err
+	}
+	it, err := e.item(p, true)
+	if err != nil {
+		return err
+	}
+	e.elems++
+	for _, s := range e.sizers {
+		s.build = true
+		s.member(it)
+		s.build = false
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package rdbparse
 
 import (
+	"encoding/binary"
 	"io"
 	"math"
 )
@@ -51,22 +52,33 @@ func (r *Reader) Lengths(dst []int64) (int, error) {
 		buf, pos, end := s.buf, s.pos, s.end
 		for w.left > 0 && n+per <= len(dst) {
 			at, k := pos, 0
+		strings:
 			for ; k < per; k++ {
 				if at+2 > end {
-					break
+					break strings
 				}
 				l := int64(buf[at])
 				at++
-				if l >= 0x40 {
-					if l >= 0x80 {
-						break
-					}
+				switch {
+				case l < 0x40:
+					at += int(l)
+				case l < 0x80:
 					l = (l&0x3f)<<8 | int64(buf[at])
+					at += 1 + int(l)
+				case l == 0xc0+formInt8:
+					l = intLen(int64(int8(buf[at])))
 					at++
+				case l == 0xc0+formInt16 && at+2 <= end:
+					l = intLen(int64(int16(binary.LittleEndian.Uint16(buf[at:]))))
+					at += 2
+				case l == 0xc0+formInt32 && at+4 <= end:
+					l = intLen(int64(int32(binary.LittleEndian.Uint32(buf[at:]))))
+					at += 4
+				default:
+					at = end + 1
 				}
-				at += int(l) + gap
-				if at > end {
-					break
+				if at += gap; at > end {
+					break strings
 				}
 				dst[n+k] = l
 			}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"math/bits"
 	"strconv"
 )
 
@@ -709,16 +710,24 @@ func (r *Reader) longString(p *Part) {
 
 // intLen is the length of the decimal text of v.
 func intLen(v int64) int64 {
-	n := int64(1)
-	u := uint64(v)
+	u, sign := uint64(v), int64(0)
 	if v < 0 {
-		n, u = 2, -u
+		u, sign = -u, 1
 	}
-	for u >= 10 {
-		u /= 10
+	if u < 10 {
+		return sign + 1
+	}
+	// log10(2) is about 1233/4096: right, or one too many.
+	n := int64(bits.Len64(u)) * 1233 >> 12
+	if u >= powersOf10[n] {
 		n++
 	}
-	return n
+	return sign + n
+}
+
+// powersOf10 are those that a uint64 holds.
+var powersOf10 = [20]uint64{
+	1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19,
 }
 
 func (b *body) skip(r *Reader) {
