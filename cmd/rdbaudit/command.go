@@ -179,8 +179,7 @@ func dispatch(args []string, e *env) error {
 	work := c.setup(fs)
 	if err := fs.Parse(args); err != nil {
 		if errors.Is(err, pflag.ErrHelp) {
-			writeCommandHelp(e.stdout, c)
-			return nil
+			return e.print(func(w io.Writer) { writeCommandHelp(w, c) })
 		}
 		return usageError("%s\nTry: rdbaudit help %s", hint(err, c), c.name)
 	}

@@ -143,8 +143,7 @@ func helpCommand() command {
 		setup: func(*pflag.FlagSet) func(*env, []string) error {
 			return func(e *env, args []string) error {
 				if len(args) == 0 {
-					writeUsage(e.stdout)
-					return nil
+					return e.print(writeUsage)
 				}
 				c := findCommand(args[0])
 				if meant := nearest(args[0], commandNames()); c == nil && meant != "" {
@@ -153,8 +152,7 @@ func helpCommand() command {
 				if c == nil {
 					return usageError("no command is called %q; see rdbaudit help", args[0])
 				}
-				writeCommandHelp(e.stdout, c)
-				return nil
+				return e.print(func(w io.Writer) { writeCommandHelp(w, c) })
 			}
 		},
 	}
@@ -166,8 +164,7 @@ func versionCommand() command {
 		long: "Prints the version of rdbaudit and of the Go that built it.",
 		setup: func(*pflag.FlagSet) func(*env, []string) error {
 			return func(e *env, args []string) error {
-				_, err := fmt.Fprintln(e.stdout, "rdbaudit "+version()+goVersion())
-				return err
+				return e.print(func(w io.Writer) { fmt.Fprintln(w, "rdbaudit "+version()+goVersion()) })
 			}
 		},
 	}
@@ -205,8 +202,7 @@ func completionCommand() command {
 				if write == nil {
 					return usageError("no completion for %q; there is bash, zsh and fish", args[0])
 				}
-				write(e.stdout)
-				return nil
+				return e.print(write)
 			}
 		},
 	}

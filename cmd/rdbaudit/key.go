@@ -132,8 +132,8 @@ func showKeys(e *env, path string, names []string, raw bool, now string, dbs []s
 		ends.add(d)
 	}
 	p.end()
-	if _, err := (stdoutWriter{e.stdout}).Write(out.Bytes()); err != nil {
-		return writeError("-", err)
+	if err := e.print(func(w io.Writer) { out.WriteTo(w) }); err != nil {
+		return err
 	}
 	err = ends.result(e)
 	if ends.read == 0 {
@@ -169,10 +169,22 @@ func showKey(w io.Writer, r *estimate.Record, items []estimate.Item, c *estimate
 		line("dump", "%s", printable(dump))
 	}
 	line("database", "%d", r.DB)
-	line("TYPE", "%s, %s elements", r.TypeName(), output.Count(r.Elems))
+	elements := "elements"
+	if r.Elems == 1 {
+		elements = "element"
+	}
+	line("TYPE", "%s, %s %s", r.TypeName(), output.Count(r.Elems), elements)
 	line("OBJECT ENCODING", "%s", r.Encoding)
-	line("MEMORY USAGE", "%s bytes on %s, %s%s", output.Count(r.Size), c.Line.Name, view, chance(r.SizeVar))
-	line("allocated", "%s bytes by %s%s", output.Count(r.Alloc), c.Allocator, chance(r.AllocVar))
+	// A size may rest on an expectation: then its spread has a line of its own.
+	chance := func(variance int64) {
+		if variance > 0 {
+			line("", "expected; standard deviation %s bytes", output.Count(isqrt(variance)))
+		}
+	}
+	line("MEMORY USAGE", "%s bytes on %s, %s", output.Count(r.Size), c.Line.Name, view)
+	chance(r.SizeVar)
+	line("allocated", "%s bytes by %s", output.Count(r.Alloc), c.Allocator)
+	chance(r.AllocVar)
 	line("in the dump", "%s bytes", output.Count(r.Serialized))
 	if r.Largest >= 0 {
 		line("longest element", "%s bytes", output.Count(r.Largest))
@@ -227,11 +239,3 @@ func showKey(w io.Writer, r *estimate.Record, items []estimate.Item, c *estimate
 }
 
 func number(n int64) string { return strconv.FormatInt(n, 10) }
-
-// chance describes a size that rests on an expectation.
-func chance(variance int64) string {
-	if variance <= 0 {
-		return ""
-	}
-	return " (expected; standard deviation " + strconv.FormatInt(isqrt(variance), 10) + ")"
-}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -64,6 +65,8 @@ func openSink(e *env, path string) (*sink, error) {
 	mode := os.FileMode(0o666) // less the umask
 	st, err := os.Stat(s.final)
 	switch {
+	case err != nil && !errors.Is(err, os.ErrNotExist):
+		return nil, failed(fmt.Errorf("%s: %s", path, errText(err)))
 	case err == nil && st.IsDir():
 		return nil, failed(fmt.Errorf("%s: is a directory", path))
 	case err == nil && !st.Mode().IsRegular():
@@ -172,6 +175,16 @@ func (s stdoutWriter) Write(p []byte) (int, error) {
 		err = errClosedStdout
 	}
 	return n, err
+}
+
+// print writes text that was made by write to stdout.
+func (e *env) print(write func(io.Writer)) error {
+	var b bytes.Buffer
+	write(&b)
+	if _, err := (stdoutWriter{e.stdout}).Write(b.Bytes()); err != nil {
+		return writeError("-", err)
+	}
+	return nil
 }
 
 // target is one -o: a format by name or by the path's extension.

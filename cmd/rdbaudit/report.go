@@ -87,6 +87,9 @@ func (f *reportFlags) targets() ([]reportTarget, error) {
 	known := func(s string) bool { _, ok := output.FormatByName(s); return ok }
 	for _, o := range f.outputs {
 		t := parseTarget(o, known)
+		if t.path == "" {
+			return nil, usageError("-o takes a path")
+		}
 		if t.format != "" {
 			format, _ := output.FormatByName(t.format)
 			targets = append(targets, reportTarget{t.path, format})
