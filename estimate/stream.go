@@ -13,7 +13,6 @@ import (
 
 // streamSize follows a stream part by part.
 type streamSize struct {
-	length  int64
 	keys    rax
 	nodes   int64
 	lp      int64 // bytes of all listpacks
@@ -23,8 +22,7 @@ type streamSize struct {
 	groups     int64
 	names      rax // of the groups
 	groupsU    float64
-	groupU     int64 // of the group at hand, without its consumers
-	groupR     int64
+	groupR     int64 // allocated for the groups so far
 	groupReq   int64
 	pel        rax
 	pending    int64
@@ -37,7 +35,6 @@ type streamSize struct {
 	ownedN     int64
 	inConsumer bool
 	consName   int64
-	producersU int64
 
 	ids     []rdbparse.StreamID // all pending, for the index over all groups (8.6)
 	idsSeen int64

@@ -273,6 +273,9 @@ func (e *Estimator) wantNode(p *rdbparse.Part) bool {
 	}
 	e.passed += p.Len
 	bytes += 2*e.key.NameLen + 1024
+	if p.Kind == rdbparse.PartStreamNode { // and a live server keeps room in the last one
+		bytes += 2 * e.sizers[0].lastNodePrealloc()
+	}
 	return e.WantLargest(e.key, 2*bytes, bytes)
 }
 
@@ -416,12 +419,7 @@ func (e *Estimator) listNode(p *rdbparse.Part) error {
 
 func (e *Estimator) set() error {
 	if n := e.r.Elements(); n > 0 {
-		build := false
-		for _, s := range e.sizers {
-			s.beginElements(n, s.setBuilds(n))
-			build = build || s.build
-		}
-		if !build {
+		if !e.begin(n, (*sizer).setBuilds) {
 			if err := e.firstMember(n); err != nil {
 				return err
 			}
@@ -469,12 +467,7 @@ func (e *Estimator) set() error {
 		}
 		return nil
 	}
-	n := e.r.Left() + 1
-	build := false
-	for _, s := range e.sizers {
-		s.beginElements(n, s.setBuilds(n))
-		build = build || s.build
-	}
+	build := e.begin(e.r.Left()+1, (*sizer).setBuilds)
 	for {
 		it, err := e.item(p, build)
 		if err != nil {
@@ -494,6 +487,17 @@ func (e *Estimator) set() error {
 		s.endSet()
 	}
 	return nil
+}
+
+// begin clears the sums of all sizers for a value of n elements, and says
+// whether any of them wants to see the elements' texts: builds tells, for one.
+func (e *Estimator) begin(n int64, builds func(*sizer, int64) bool) bool {
+	any := false
+	for _, s := range e.sizers {
+		s.beginElements(n, builds(s, n))
+		any = any || s.build
+	}
+	return any
 }
 
 // firstMember looks at the first member of a set of n for the sizers that want
@@ -561,12 +565,7 @@ func (e *Estimator) empty() error {
 
 func (e *Estimator) zset() error {
 	if n := e.r.Elements(); n > 0 {
-		build := false
-		for _, s := range e.sizers {
-			s.beginElements(n, s.zsetBuilds(n))
-			build = build || s.build
-		}
-		if !build {
+		if !e.begin(n, (*sizer).zsetBuilds) {
 			return e.lengths((*sizer).zmemberLengths, (*sizer).endZSet, 1)
 		}
 	}
@@ -624,12 +623,7 @@ func (e *Estimator) zset() error {
 		}
 		return nil
 	}
-	n := e.r.Left() + 1
-	build := false
-	for _, s := range e.sizers {
-		s.beginElements(n, s.zsetBuilds(n))
-		build = build || s.build
-	}
+	build := e.begin(e.r.Left()+1, (*sizer).zsetBuilds)
 	for {
 		it, err := e.item(p, build)
 		if err != nil {
@@ -661,12 +655,7 @@ func (e *Estimator) pairFault() error {
 
 func (e *Estimator) hash() error {
 	if n := e.r.Elements(); n > 0 {
-		build := false
-		for _, s := range e.sizers {
-			s.beginElements(n, s.hashBuilds(n))
-			build = build || s.build
-		}
-		if !build {
+		if !e.begin(n, (*sizer).hashBuilds) {
 			return e.lengths((*sizer).pairLengths, func(s *sizer) { s.endHash(false) }, 2)
 		}
 	}
@@ -746,14 +735,9 @@ func (e *Estimator) hashBlob(p *rdbparse.Part) error {
 }
 
 func (e *Estimator) hashFields(p *rdbparse.Part) error {
-	n := e.r.Left() + 1
 	withTTL := p.Kind == rdbparse.PartFieldTTL
 	valkey := e.r.Info().Flavor == rdbparse.Valkey && e.key.Type.Code == 22
-	build := false
-	for _, s := range e.sizers {
-		s.beginElements(n, s.hashBuilds(n) && !valkey)
-		build = build || s.build
-	}
+	build := e.begin(e.r.Left()+1, func(s *sizer, n int64) bool { return !valkey && s.hashBuilds(n) })
 	for {
 		var ttl fieldTTL
 		if withTTL {

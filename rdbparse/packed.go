@@ -104,7 +104,6 @@ type cursor struct {
 	tail     int64 // offset of the last entry by the header (ziplist)
 	last     int64 // offset of the last entry seen
 	width    int64 // intset
-	pad      int64 // free bytes after a zipmap value
 	value    bool  // zipmap: a value comes next
 	stream   bool  // buf is a window, refilled from the Reader
 	lzfIn    []byte

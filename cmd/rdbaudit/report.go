@@ -427,37 +427,20 @@ func (run *reportRun) memory(rep *output.Report) {
 	}
 	variance := t.AllocVar
 	list, other := t.Dicts()
-	type id struct {
-		source int32
-		db     uint64
-	}
-	whole := make(map[id][2]int64) // of servers whose slots share a dictionary
-	var order []id
-	addTables := func(c *estimate.Config, keys, ttls int64) {
-		b, v := c.Tables(keys, ttls)
+	for i, d := range run.dumps {
+		if run.gone[i] != nil {
+			continue
+		}
+		b, v := dictionaries(&d.config, list, int32(i))
 		m.Tables += b
 		variance += v
 	}
-	for _, d := range list {
-		c := &run.dumps[d.Source].config
-		if d.Slot >= 0 && c.SlotTables() {
-			addTables(c, d.Keys, d.TTLKeys)
-			continue
-		}
-		k := id{d.Source, d.DB}
-		sum, seen := whole[k]
-		if !seen {
-			order = append(order, k)
-		}
-		whole[k] = [2]int64{sum[0] + d.Keys, sum[1] + d.TTLKeys}
-	}
-	for _, k := range order {
-		addTables(&run.dumps[k.source].config, whole[k][0], whole[k][1])
-	}
-	if other.Keys > 0 {
-		for _, d := range run.dumps {
-			if d != nil && d.config.Line != nil {
-				addTables(&d.config, other.Keys, other.TTLKeys)
+	if other.Keys > 0 { // of more databases than are told apart: as if they were one
+		for i, d := range run.dumps {
+			if run.gone[i] == nil {
+				b, v := d.config.Tables(other.Keys, other.TTLKeys)
+				m.Tables += b
+				variance += v
 				break
 			}
 		}
@@ -491,6 +474,36 @@ func (run *reportRun) memory(rep *output.Report) {
 	}
 	m.ExpectedSD = isqrt(variance)
 	m.Estimate = m.Keys + m.Tables + m.Startup
+}
+
+// dictionaries sums what the dictionaries of one dump take: of each database,
+// and of each slot where the server has them apart. Bytes, and their variance.
+func dictionaries(c *estimate.Config, list []aggregate.Dict, source int32) (bytes, variance int64) {
+	add := func(keys, ttlKeys int64) {
+		b, v := c.Tables(keys, ttlKeys)
+		bytes += b
+		variance += v
+	}
+	var whole aggregate.Dict // of a database whose slots share one; the list is in their order
+	for _, d := range list {
+		switch {
+		case d.Source != source:
+		case d.Slot >= 0 && c.SlotTables():
+			add(d.Keys, d.TTLKeys)
+		case whole.Keys > 0 && whole.DB == d.DB:
+			whole.Keys += d.Keys
+			whole.TTLKeys += d.TTLKeys
+		default:
+			if whole.Keys > 0 {
+				add(whole.Keys, whole.TTLKeys)
+			}
+			whole = d
+		}
+	}
+	if whole.Keys > 0 {
+		add(whole.Keys, whole.TTLKeys)
+	}
+	return bytes, variance
 }
 
 func isqrt(n int64) int64 {

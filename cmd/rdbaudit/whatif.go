@@ -311,23 +311,8 @@ func (w *whatif) overhead(d *dump, source int32, configs []estimate.Config) {
 		c := &configs[i]
 		c.Cluster = d.config.Cluster
 		w.startup[i] += c.Startup()
-		whole := make(map[uint64][2]int64)
-		for _, dict := range list {
-			if dict.Source != source {
-				continue
-			}
-			if dict.Slot >= 0 && c.SlotTables() {
-				b, _ := c.Tables(dict.Keys, dict.TTLKeys)
-				w.tables[i] += b
-				continue
-			}
-			sum := whole[dict.DB]
-			whole[dict.DB] = [2]int64{sum[0] + dict.Keys, sum[1] + dict.TTLKeys}
-		}
-		for _, sum := range whole {
-			b, _ := c.Tables(sum[0], sum[1])
-			w.tables[i] += b
-		}
+		b, _ := dictionaries(c, list, source)
+		w.tables[i] += b
 	}
 }
 
