@@ -30,17 +30,19 @@ type depth uint8
 
 const (
 	skipping depth = iota // Next alone
+	lengths               // and Lengths where it can be had, else Part
 	parts                 // and Part
 	deep                  // and Bytes of every part, Entry of every packed one
 	full                  // and what they gave is kept
 	numDepths
 )
 
-func (d depth) String() string { return [...]string{"skipping", "parts", "deep", "full"}[d] }
+func (d depth) String() string { return [...]string{"skipping", "lengths", "parts", "deep", "full"}[d] }
 
 // A content is what a deep walk saw of a value.
 type content struct {
-	elements int64 // as fixtures.AsmKey counts them, -1: not known
+	elements int64  // as fixtures.AsmKey counts them, -1: not known
+	lengths  uint64 // of the strings that Lengths gives
 	digest   uint32
 	items    []item // full only
 }
@@ -101,6 +103,10 @@ func drain(r *Reader, d depth) result {
 // walkValue walks the current value and holds it to what any value keeps:
 // lengths are those of the bytes, counts those of the entries.
 func walkValue(r *Reader, typ *Type, d depth) (c content, soft []error, err error) {
+	if d == lengths && r.Elements() >= 0 {
+		c, err = walkLengths(r, typ)
+		return c, nil, err
+	}
 	var scratch []byte
 	var last int64 // entries seen by the last packed walk
 	unknown := false
@@ -119,6 +125,12 @@ func walkValue(r *Reader, typ *Type, d depth) (c content, soft []error, err erro
 				n *= 2
 			}
 			unknown = unknown || n < 0
+		}
+		switch typ.Code {
+		case 1, 2, 4, 5:
+			if part.Kind != PartScore {
+				c.lengths = c.lengths*31 + uint64(part.Len)
+			}
 		}
 		if d >= deep {
 			var s []error
@@ -158,6 +170,32 @@ func walkValue(r *Reader, typ *Type, d depth) (c content, soft []error, err erro
 		return c, soft, fmt.Errorf("Part after the end gave %v, %v", p, err)
 	}
 	return c, soft, nil
+}
+
+// walkLengths has only the lengths of a value's strings.
+func walkLengths(r *Reader, typ *Type) (c content, err error) {
+	per, want := 1, r.Elements()
+	if typ.Code == 4 {
+		per = 2
+	}
+	var room [6]int64
+	for {
+		n, err := r.Lengths(room[:])
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return c, err
+		}
+		c.elements += int64(n / per)
+		for _, l := range room[:n] {
+			c.lengths = c.lengths*31 + uint64(l)
+		}
+	}
+	if c.elements != want {
+		return c, fmt.Errorf("%d elements, Elements says %d", c.elements, want)
+	}
+	return c, nil
 }
 
 // walkPart looks into one part and appends all that it is to b.
@@ -257,6 +295,10 @@ func sameResult(t testing.TB, what string, got, want result) {
 	}
 	for i := range min(len(got.contents), len(want.contents)) {
 		g, w := got.contents[i], want.contents[i]
+		if g.lengths != w.lengths {
+			t.Errorf("%s: key %d (%q): other lengths", what, i, want.keys[i].name)
+			return
+		}
 		if g.elements != w.elements && g.elements >= 0 && w.elements >= 0 || g.digest != 0 && w.digest != 0 && g.digest != w.digest {
 			t.Errorf("%s: key %d (%q): %d elements, digest %08x, want %d, %08x", what, i, want.keys[i].name, g.elements, g.digest, w.elements, w.digest)
 			return

@@ -1,0 +1,106 @@
+package rdbparse
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc64"
+	"io"
+	"testing"
+
+	"rdbaudit/fixtures"
+)
+
+// stdCRC is the checksum by hash/crc64, which inverts before and after.
+func stdCRC(crc uint64, p []byte) uint64 { return ^crc64.Update(^crc, stdTable, p) }
+
+var stdTable = crc64.MakeTable(crcPoly)
+
+// appendCRC ends a dump with its checksum.
+func appendCRC(dump []byte) []byte { return binary.LittleEndian.AppendUint64(dump, stdCRC(0, dump)) }
+
+func TestCRC(t *testing.T) {
+	minimal, _ := fixtures.Asm(t, `REDIS0009 fe len(0) 00 str("k") str("v") ff`)
+	for text, want := range map[string]uint64{
+		"": 0, "\x00": 0, "\x00\x00\x00": 0, "123456789": 0xe9c6d914c4b8d9ca, string(minimal): 0x85afe2872df1c3f1,
+	} {
+		if got := updateCRC(0, []byte(text)); got != want {
+			t.Errorf("%q: %016x, want %016x", text, got, want)
+		}
+	}
+}
+
+// TestChecksum: a dump with a wrong sum is given as a whole before the fault.
+func TestChecksum(t *testing.T) {
+	for _, f := range fixtures.All(t)[:3] {
+		want := readAll(bytes.NewReader(f.Data), parts)
+		for _, at := range []int{len(f.Data) - 8, len(f.Data) - 1} {
+			bad := bytes.Clone(f.Data)
+			bad[at] ^= 0x10
+			for name, res := range map[string]result{"direct": readAll(bytes.NewReader(bad), parts), "ahead": readAhead(bad, parts)} {
+				e := checkError(t, name, res.err, len(bad))
+				if !errors.Is(res.err, ErrChecksum) || e.Offset != int64(len(bad)-8) || res.info.Checksum != ChecksumWrong || res.info.Stored == res.info.Computed {
+					t.Errorf("%s: %v, checksum %s", name, res.err, res.info.Checksum)
+				}
+				if len(res.keys) != len(want.keys) || res.end != want.end {
+					t.Errorf("%s: %d keys to %d, want %d to %d", name, len(res.keys), res.end, len(want.keys), want.end)
+				}
+			}
+			r, err := NewReader(bytes.NewReader(bad))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.SkipChecksum = true
+			if _, err := consume(r, parts); err != io.EOF || r.Info().Checksum != ChecksumUnread {
+				t.Errorf("nobody asked: %v, checksum %s", err, r.Info().Checksum)
+			}
+		}
+		// A flipped bit anywhere changes the sum, if the dump can be read at all.
+		bad := bytes.Clone(f.Data)
+		name := bytes.Index(bad, []byte("redis-ver"))
+		bad[name] ^= 0x20
+		if res := readAll(bytes.NewReader(bad), skipping); !errors.Is(res.err, ErrChecksum) {
+			t.Errorf("a changed name: %v", res.err)
+		}
+		zero := append(bytes.Clone(f.Data[:len(f.Data)-8]), make([]byte, 8)...)
+		if res := readAll(bytes.NewReader(zero), skipping); res.err != io.EOF || res.info.Checksum != ChecksumAbsent {
+			t.Errorf("stored zero: %v, checksum %s", res.err, res.info.Checksum)
+		}
+	}
+}
+
+// TestTrailing: what follows a dump is named and left alone, Rest counts it.
+func TestTrailing(t *testing.T) {
+	dump, _ := fixtures.Asm(t, `REDIS0009 fe len(0) 00 str("k") str("v") ff crc()`)
+	mark := bytes.Repeat([]byte("0123456789abcdef"), 3)[:40]
+	big := bytes.Repeat([]byte("*1\r\n$4\r\nPING\r\n"), 100_000)
+	for _, c := range []struct {
+		rest string
+		want Trailing
+	}{
+		{"", TrailingNone}, {string(mark), TrailingEOFMark}, {string(mark) + "\n", TrailingUnknown}, {"*1\r\n", TrailingAOF}, {"#TS:1\r\n", TrailingAOF},
+		{string(dump), TrailingDump}, {"VALKEY080", TrailingDump}, {"\x00", TrailingUnknown}, {string(big), TrailingAOF},
+	} {
+		r, err := NewReader(bytes.NewReader(append(bytes.Clone(dump), c.rest...)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := r.Rest(); n != 0 {
+			t.Errorf("Rest before the end: %d", n)
+		}
+		_, err = consume(r, skipping)
+		if err != io.EOF || r.Info().Trailing != c.want || r.Offset() != int64(len(dump)) {
+			t.Errorf("%.50q: %v, %s, at %d", c.rest, err, r.Info().Trailing, r.Offset())
+		}
+		if n := r.Rest(); n != int64(len(c.rest)) {
+			t.Errorf("%.50q: Rest says %d of %d", c.rest, n, len(c.rest))
+		}
+		if _, err := r.Next(); err != io.EOF {
+			t.Errorf("%.50q: Next after the end: %v", c.rest, err)
+		}
+		if s := fmt.Sprint(r.Info().Trailing, r.Info().Checksum, r.Info().Format()); s == "" {
+			t.Error("no names")
+		}
+	}
+}

@@ -1,0 +1,5 @@
+//go:build !race
+
+package rdbparse
+
+const thin = 1
