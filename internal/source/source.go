@@ -201,9 +201,9 @@ func (in *Input) Open(stdin io.Reader) (*Stream, error) {
 	var stream io.Reader = &prefixed{head, counted}
 	open := compression(head)
 	if open == nil {
-		if len(head) >= 262 && string(head[257:262]) == "ustar" {
+		if isTar(head) {
 			s.Close()
-			return nil, fmt.Errorf("%s: a tar archive; pipe the dump out of it: tar -xO -f %s NAME.rdb | rdbaudit -", in.Path, in.Path)
+			return nil, in.tar()
 		}
 		s.Reader = stream
 		return s, nil
@@ -216,9 +216,38 @@ func (in *Input) Open(stdin io.Reader) (*Stream, error) {
 	if closeFunc != nil {
 		s.closes = append(s.closes, closeFunc)
 	}
-	s.Reader, s.Compressed = &unpacked{r}, true
+	s.Compressed = true
+	inner := &unpacked{Reader: r}
+	head = make([]byte, 512)
+	n, err = io.ReadFull(inner, head)
+	if isTar(head[:n]) {
+		s.Close()
+		return nil, in.tar()
+	}
+	if err == io.ErrUnexpectedEOF { // of ReadFull: a short file
+		err = io.EOF
+	}
+	s.Reader = &prefixed{head[:n], inner}
+	if err != nil {
+		s.Reader = &prefixed{head[:n], failing{err}}
+	}
 	return s, nil
 }
+
+func isTar(head []byte) bool { return len(head) >= 262 && string(head[257:262]) == "ustar" }
+
+func (in *Input) tar() error {
+	from := " -f " + in.Path
+	if in.Path == "-" {
+		from = ""
+	}
+	return fmt.Errorf("%s: a tar archive; pipe the dump out of it: tar -xO%s NAME.rdb | rdbaudit -", in.Path, from)
+}
+
+// failing has nothing but an error.
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
 // prefixed gives the bytes that were looked at back before the rest.
 type prefixed struct {
