@@ -97,6 +97,9 @@ func (s *sizer) pairCost(f, v int64, ttl bool) {
 }
 
 func (s *sizer) hashTable(kind tableKind, steps []step) {
+	if s.ttls == 0 {
+		s.auditPacked(s.packedBuilt())
+	}
 	s.enc = Hashtable
 	s.key()
 	s.table(kind, s.n, steps, false, true, s.ttls > 0)
@@ -136,7 +139,9 @@ func (s *sizer) pairLengths(lens []int64) {
 
 // hashBuilds says whether a hash of n fields, stored one by one, may become
 // packed, so that the texts of its elements must be seen.
-func (s *sizer) hashBuilds(n int64) bool { return s.Loaded && n <= s.Limits.HashEntries }
+func (s *sizer) hashBuilds(n int64) bool {
+	return s.Loaded && n <= s.Limits.HashEntries || s.Audit && n <= auditEntries
+}
 
 // endHash sizes a hash that the dump holds field by field.
 func (s *sizer) endHash(withTTL bool) {

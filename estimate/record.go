@@ -106,7 +106,38 @@ type Record struct {
 	FieldTTLs int64 // fields of a hash that have a TTL of their own
 
 	Source int32 // index of the dump among the inputs
+
+	Audit Audit // what an audit looks at; zero unless Config.Audit
 }
+
+// Audit is what a key would be if it were held otherwise. Sizes are as Alloc.
+type Audit struct {
+	// Packed is the size of a collection that is a hash table or a skip list
+	// if the limits let it be packed; 0 for all others. Record.Largest is then
+	// the length that the value limit would have to allow.
+	Packed int64
+	// Squeezed is how many bytes LZF made of a string value in the dump, 0 if
+	// the server did not compress it. Record.Largest is its length.
+	Squeezed int64
+	// JSON says what was found in a string value.
+	JSON JSONState
+	// Fields of the JSON object, and the size of a hash that holds them: flat
+	// values as they are, nested ones as JSON text.
+	Fields int32
+	AsHash int64
+	// AsHashPacked says that such a hash would be packed.
+	AsHashPacked bool
+}
+
+// JSONState is what is known of a string value.
+type JSONState uint8
+
+// The states.
+const (
+	JSONUnseen JSONState = iota // nobody looked
+	JSONNone                    // no JSON object
+	JSONObject
+)
 
 // ExpiredAt reports whether the key's TTL has run out at now (unix milliseconds).
 func (r *Record) ExpiredAt(now int64) bool { return r.Expiry != NoExpiry && r.Expiry <= now }

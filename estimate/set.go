@@ -23,7 +23,9 @@ func (s *sizer) member(e item) {
 
 // setBuilds says whether the texts of the members of a set of n, stored one by
 // one, matter: it may become packed.
-func (s *sizer) setBuilds(n int64) bool { return s.Loaded && n <= s.Limits.SetIntset }
+func (s *sizer) setBuilds(n int64) bool {
+	return s.Loaded && n <= s.Limits.SetIntset || s.Audit && n <= auditEntries
+}
 
 // setWasInts says whether it matters if a set of n was an intset before it
 // became a table: before 7.2 that sized the table. One member tells, as far as
@@ -55,6 +57,12 @@ func (s *sizer) memberLengths(lens []int64) {
 }
 
 func (s *sizer) setTable(kind tableKind, steps []step) {
+	switch {
+	case s.firstText < 0:
+		s.auditPacked(8 + s.n*max(intsetWidth(s.minInt), intsetWidth(s.maxInt)))
+	case s.l.setListpack:
+		s.auditPacked(s.packedBuilt())
+	}
 	s.enc = Hashtable
 	s.key()
 	s.table(kind, s.n, steps, true, false, false)

@@ -13,7 +13,17 @@ type Config struct {
 	// NoSharedInts: maxmemory with an LRU or LFU policy, under which each
 	// small integer is an object of its own (object.c tryObjectEncoding).
 	NoSharedInts bool
+	// Audit fills Record.Audit: what packed encodings would save, what LZF
+	// made of values. It makes small tables cost more time.
+	Audit bool
+	// JSON looks into string values for JSON objects: into one key of every
+	// so many, chosen by name; 0 looks at none, 1 at all.
+	JSON uint32
 }
+
+// auditEntries is the largest collection that an audit would pack: beyond, a
+// packed encoding is too slow to search whatever it saves.
+const auditEntries = 2048
 
 // Item is a part of what a key costs: Count allocations or figures of one
 // kind. The sums over all items are the key's sizes.
@@ -49,7 +59,8 @@ type sizer struct {
 	enc    Encoding
 	slack  int64
 	opaque bool
-	shrunk bool // a table that a restart would pack again
+	shrunk bool  // a table that a restart would pack again
+	packed int64 // size of a table if it were packed, for an audit
 
 	// sums over elements
 	n              int64 // elements seen
@@ -118,7 +129,7 @@ func (s *sizer) grownTo(n, finds int64) grownTable {
 func (s *sizer) begin(kind Type, name int64, ttl bool, meta int) {
 	s.kind = kind
 	s.name, s.ttl, s.meta = name, ttl, int64(meta)
-	s.u, s.r, s.keyU, s.uVar, s.rVar, s.slack, s.opaque, s.shrunk = 0, 0, 0, 0, 0, 0, false, false
+	s.u, s.r, s.keyU, s.uVar, s.rVar, s.slack, s.opaque, s.shrunk, s.packed = 0, 0, 0, 0, 0, 0, false, false, 0
 	if s.items != nil {
 		*s.items = (*s.items)[:0]
 	}
@@ -236,6 +247,23 @@ func (s *sizer) blob(what string, n int64) {
 		counted = n
 	}
 	s.add(what, 1, n, counted, c)
+}
+
+// keyAlloc is what the key costs apart from its value, as key adds it.
+func (s *sizer) keyAlloc() int64 {
+	u, r, keyU, items := s.u, s.r, s.keyU, s.items
+	s.u, s.r, s.items = 0, 0, nil
+	s.key()
+	cost := s.r
+	s.u, s.r, s.keyU, s.items = u, r, keyU, items
+	return cost
+}
+
+// auditPacked notes for an audit what a table would take packed in b bytes.
+func (s *sizer) auditPacked(b int64) {
+	if s.Audit && s.build && s.n <= auditEntries {
+		s.packed = s.keyAlloc() + s.a.Class(b)
+	}
 }
 
 // canonical integers fit in this many bytes.

@@ -30,6 +30,8 @@ type Estimator struct {
 	large  int64
 	passed int64 // bytes of the value's nodes so far
 	lens   [512]int64
+	audit  Audit
+	json   *jsonLook
 	err    error // soft fault inside a value
 	proven Limits
 }
@@ -45,6 +47,9 @@ func New(r *rdbparse.Reader, configs ...Config) *Estimator {
 	e := &Estimator{r: r, recs: make([]Record, len(configs)), opens: make([]bool, len(configs))}
 	for _, c := range configs {
 		e.sizers = append(e.sizers, newSizer(c))
+	}
+	if len(configs) > 0 && configs[0].JSON > 0 {
+		e.json = newJSONLook(configs[0])
 	}
 	return e
 }
@@ -112,6 +117,7 @@ func TypeOf(k *rdbparse.Key) Type { return typeOf(k) }
 // value walks the value of k and fills the records.
 func (e *Estimator) value(k *rdbparse.Key) error {
 	e.key, e.elems, e.ttls, e.large, e.passed, e.err = k, 0, 0, -1, 0, nil
+	e.audit = Audit{}
 	t := typeOf(k)
 	for _, s := range e.sizers {
 		s.begin(t, k.NameLen, k.Expiry != rdbparse.NoExpiry, k.Meta)
@@ -166,6 +172,10 @@ func (e *Estimator) value(k *rdbparse.Key) error {
 		if s.shrunk {
 			r.Flags |= History
 		}
+		if s.Audit {
+			r.Audit = e.audit
+			r.Audit.Packed = s.packed
+		}
 	}
 	return nil
 }
@@ -206,6 +216,18 @@ func (e *Estimator) stringValue() error {
 		return err
 	}
 	e.elems = 1
+	if e.sizers[0].Audit {
+		if p.LZF {
+			e.audit.Squeezed = p.Stored
+		}
+		if e.json != nil && !it.isInt && p.Len <= longestJSON && sampledKey(e.key.Name, e.sizers[0].JSON) {
+			b, err := e.r.Bytes()
+			if err != nil {
+				return e.soft(err)
+			}
+			e.json.look(&e.audit, b, e.key.NameLen, e.key.Expiry != rdbparse.NoExpiry, e.key.Meta)
+		}
+	}
 	for _, s := range e.sizers {
 		s.stringValue(it)
 	}

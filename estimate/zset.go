@@ -57,7 +57,9 @@ func (s *sizer) zmemberLengths(lens []int64) {
 
 // zsetBuilds says whether a sorted set of n members, stored one by one, may
 // become packed.
-func (s *sizer) zsetBuilds(n int64) bool { return s.Loaded && n <= s.Limits.ZSetEntries }
+func (s *sizer) zsetBuilds(n int64) bool {
+	return s.Loaded && n <= s.Limits.ZSetEntries || s.Audit && n <= auditEntries
+}
 
 // endZSet sizes a sorted set that the dump holds member by member.
 func (s *sizer) endZSet() {
@@ -105,6 +107,7 @@ func (s *sizer) endZSetBlob(b int64, opened, rebuild bool) {
 const skiplistLevels = 32
 
 func (s *sizer) skiplist(kind tableKind) {
+	s.auditPacked(s.packedBuilt())
 	s.enc = Skiplist
 	s.key()
 	s.add("sorted set", 1, 16, 16, s.a.Class(16))

@@ -1,0 +1,95 @@
+package estimate
+
+import (
+	"github.com/valyala/fastjson"
+)
+
+// jsonLook finds JSON objects in string values and sizes the hash that would
+// hold the same fields.
+type jsonLook struct {
+	parser fastjson.Parser
+	hash   *sizer // sizes the hash, as a server holds it that was given it afresh
+	text   []byte
+}
+
+const (
+	// longestJSON is the longest value that is parsed.
+	longestJSON = 1 << 20
+	// sampledBytes of a name choose which keys are looked at.
+	sampledBytes = 64
+)
+
+func newJSONLook(c Config) *jsonLook {
+	c.Loaded, c.Audit, c.JSON = true, false, 0
+	return &jsonLook{hash: newSizer(c)}
+}
+
+// sampled says whether a key is one of every so many, by its name alone
+// (FNV-1a), so that the choice does not depend on order, files or workers.
+func sampledKey(name []byte, every uint32) bool {
+	if every <= 1 {
+		return every == 1
+	}
+	h := uint64(0xcbf29ce484222325)
+	for _, b := range name[:min(len(name), sampledBytes)] {
+		h = (h ^ uint64(b)) * 0x100000001b3
+	}
+	return uint32(h^h>>32)%every == 0
+}
+
+// looksLikeJSON is a cheap first test: an object's braces.
+func looksLikeJSON(b []byte) bool {
+	space := func(c byte) bool { return c == ' ' || c == '\n' || c == '\t' || c == '\r' }
+	for len(b) > 0 && space(b[0]) {
+		b = b[1:]
+	}
+	for len(b) > 0 && space(b[len(b)-1]) {
+		b = b[:len(b)-1]
+	}
+	return len(b) >= 2 && b[0] == '{' && b[len(b)-1] == '}'
+}
+
+// look fills what is known of a string value of a key whose name has so many
+// bytes.
+func (j *jsonLook) look(a *Audit, value []byte, name int64, ttl bool, meta int) {
+	a.JSON = JSONNone
+	if !looksLikeJSON(value) {
+		return
+	}
+	v, err := j.parser.ParseBytes(value)
+	if err != nil {
+		return
+	}
+	o, err := v.Object()
+	if err != nil || o.Len() == 0 {
+		return
+	}
+	s := j.hash
+	s.begin(Hash, name, ttl, meta)
+	s.beginElements(int64(o.Len()), true)
+	o.Visit(func(key []byte, v *fastjson.Value) {
+		s.pair(j.item(key), j.value(v), fieldTTL{})
+	})
+	s.endHash(false)
+	a.JSON, a.Fields, a.AsHash = JSONObject, int32(o.Len()), s.r
+	a.AsHashPacked = s.enc == Listpack || s.enc == Ziplist
+}
+
+func (j *jsonLook) item(b []byte) item {
+	it := item{len: int64(len(b))}
+	if len(b) <= longestInt {
+		it.val, it.isInt = canonicalInt(b)
+	}
+	return it
+}
+
+// value is what a field of the hash would hold: text without its quotes,
+// anything else as JSON writes it.
+func (j *jsonLook) value(v *fastjson.Value) item {
+	if v.Type() == fastjson.TypeString {
+		b, _ := v.StringBytes()
+		return j.item(b)
+	}
+	j.text = v.MarshalTo(j.text[:0])
+	return j.item(j.text)
+}
