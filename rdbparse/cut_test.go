@@ -78,7 +78,7 @@ func readAhead(data []byte, d depth) result {
 // of each value, and in 2,000 places of no meaning. Most cuts are read from the
 // key before them on, by a Reader that is a copy of one that came so far.
 func TestCut(t *testing.T) {
-	for _, f := range fixtures.All(t) {
+	for _, f := range someServers(t) {
 		t.Run(f.Name, func(t *testing.T) {
 			t.Parallel()
 			data, whole := f.Data, wholeAt(t, f.Data)

@@ -2,10 +2,12 @@ package rdbparse
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
+	"math"
 	"math/rand/v2"
 	"strconv"
 	"testing"
@@ -201,7 +203,13 @@ func walkLengths(r *Reader, typ *Type) (c content, err error) {
 // walkPart looks into one part and appends all that it is to b.
 func walkPart(r *Reader, p *Part, c *content, d depth, b []byte) (out []byte, entries int64, soft []error, err error) {
 	at := r.at
-	b = fmt.Appendf(b, "%v ", *p)
+	b = append(b, byte(p.Kind), byte(p.Format))
+	b = strconv.AppendBool(strconv.AppendBool(b, p.IsInt), p.LZF)
+	for _, n := range [...]uint64{
+		uint64(p.Len), uint64(p.Stored), uint64(p.Count), uint64(p.Int), math.Float64bits(p.Score), uint64(p.Expiry), p.ID.Ms, p.ID.Seq,
+	} {
+		b = binary.LittleEndian.AppendUint64(b, n)
+	}
 	gentle := func(err error) error { // nil if the Reader goes on after err
 		if r.err != nil {
 			return err
