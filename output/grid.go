@@ -32,7 +32,7 @@ func (g *grid) row(cells ...gridCell) { g.rows = append(g.rows, cells) }
 
 const (
 	gridGap     = 2
-	gridFlexMin = 14
+	gridFlexMin = 20
 	gridBarMin  = 8
 	gridBarMax  = 24
 )

@@ -5,9 +5,12 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/base64"
+	"fmt"
 	"html/template"
 	"io"
+	"slices"
 	"strconv"
+	"strings"
 
 	"rdbaudit/aggregate"
 )
@@ -17,7 +20,7 @@ var web embed.FS
 
 var (
 	pageTemplate = template.Must(template.ParseFS(web, "web/report.html"))
-	pageCSS      = mustRead("web/report.css")
+	pageCSS      = mustRead("web/report.css") + barRules()
 	pageJS       = mustRead("web/report.js")
 )
 
@@ -29,11 +32,30 @@ func mustRead(name string) string {
 	return string(b)
 }
 
+// barRules fill a bar by its class. Classes take a tenth of the room that a
+// drawing in each row would, and unlike style attributes the page's policy can name them.
+func barRules() string {
+	var b strings.Builder
+	for n := range 101 {
+		fmt.Fprintf(&b, ".b%d{background-size:%d%% 100%%}\n", n, n)
+	}
+	return b.String()
+}
+
+// barClass is the class of a bar. What is not nothing shows.
+func barClass(share float64) string {
+	n := int(min(max(roundShare(share), 0), 1)*100 + 0.5)
+	if n == 0 && share > 0 {
+		n = 1
+	}
+	return "b" + strconv.Itoa(n)
+}
+
 // The page stays small enough to be mailed and to open at once: only so many
 // rows, and only so many bytes of them.
 const (
 	pagePatterns     = 5000
-	pagePatternBytes = 2200 << 10
+	pagePatternBytes = 2600 << 10
 	pageRows         = 500 // of any other table
 	pageSources      = 500
 	pageName         = 160 // columns of a name; longer ones are cut in the middle
@@ -47,7 +69,6 @@ type page struct {
 	Title       string
 	Subtitle    string
 	Warnings    []string
-	Filtered    string
 	Lead        [][]span
 	Cards       []fact
 	ModelLine   string
@@ -55,6 +76,7 @@ type page struct {
 	MemorySums  []fact
 	MemoryNotes []string
 	Patterns    *pagePatternTable
+	Largest     []pageTable
 	Tables      []pageTable
 	Sources     []pageSource
 	SourceCount string
@@ -73,7 +95,7 @@ type memoryRect struct {
 
 type pageHead struct {
 	Head, Doc string
-	Num       bool
+	Num, Bar  bool
 }
 
 type pageCell struct{ Text, Title, Bar, Class, Value string }
@@ -126,16 +148,13 @@ func newPage(r *Report) *page {
 		// The hashes hold nothing that HTML would read.
 		CSP: template.HTML(`<meta http-equiv="Content-Security-Policy" content="default-src 'none'; base-uri 'none'; form-action 'none'; script-src ` +
 			sourceHash(pageJS) + `; style-src ` + sourceHash(pageCSS) + `; img-src data:">`),
-		Version: prose(r.Version), Title: reportTitle(r), Filtered: prose(r.Filtered), Lead: r.lead(),
+		Version: prose(r.Version), Title: reportTitle(r), Warnings: r.firstLines(), Lead: r.lead(),
 		ModelLine: r.modelLine(), MemoryNotes: r.memoryNotes(), SourceCount: plural(int64(len(r.Sources)), "file"),
 	}
 	p.Subtitle = plural(r.Totals.Keys, "key") + ", " + Bytes(r.Totals.Bytes) + " " + r.measureName()
 	if len(r.Sources) == 1 {
 		s := &r.Sources[0]
 		p.Subtitle = serverName(s.Server) + ", " + s.createdText() + ", " + s.sizeText() + ", " + s.checksumText()
-	}
-	for _, w := range r.Warnings {
-		p.Warnings = append(p.Warnings, prose(w))
 	}
 	for _, n := range r.Notes {
 		p.Notes = append(p.Notes, prose(n))
@@ -145,8 +164,14 @@ func newPage(r *Report) *page {
 	var data []byte
 	data, p.Patterns = patternPage(r)
 	for i := range r.Tables {
-		if t := &r.Tables[i]; t.Name != "patterns" && len(t.Columns) > 0 && len(t.Rows)+len(t.Notes) > 0 {
-			p.Tables = append(p.Tables, tablePage(r, t))
+		t := &r.Tables[i]
+		switch {
+		case t.Name == "patterns" || len(t.Columns) == 0 || len(t.Rows)+len(t.Notes) == 0:
+		case t.Name == "databases" && len(t.Rows) == 1: // the cards say it all
+		case t.Name == "largest":
+			p.Largest = largestPage(t)
+		default:
+			p.Tables = append(p.Tables, tablePage(readable(t), pageRows))
 		}
 	}
 	p.sources(r)
@@ -185,7 +210,7 @@ func cards(r *Report) []fact {
 			if rest < 0 {
 				doc = Bytes(-rest) + " below the estimate"
 			}
-			out = append(out, fact{"used-mem in the dump", Bytes(m.DumpUsedMem), doc})
+			out = append(out, fact{"used-mem", Bytes(m.DumpUsedMem), doc})
 		}
 	}
 	out = append(out, fact{"Without a TTL", Share(ratio(t.NoTTLBytes, t.Bytes)), Bytes(t.NoTTLBytes) + " in " + plural(t.NoTTLKeys, "key")})
@@ -227,16 +252,6 @@ var pagePatternColumns = []struct{ name, head string }{
 	{"idle_p50_seconds", "median idle"}, {"expired_bytes", "expired"}, {"elements", "elements"}, {"field_ttl_keys", "field TTLs"},
 }
 
-// saysSomething is false for a column that is empty or zero in every row.
-func saysSomething(v *tableView, column string) bool {
-	for i := range v.Rows {
-		if c := v.cell(i, column); !c.Null && (c.S != "" || c.I != 0 || c.F != 0) {
-			return true
-		}
-	}
-	return false
-}
-
 // patternPage is the pattern table as rows of HTML, with what the page's
 // script needs beside them: parents, leaves and exact values.
 func patternPage(r *Report) (data []byte, out *pagePatternTable) {
@@ -245,7 +260,7 @@ func patternPage(r *Report) (data []byte, out *pagePatternTable) {
 	if v == nil || len(v.Rows) == 0 || !v.has("pattern") || !v.has("bytes") {
 		return append(data, "null}"...), nil
 	}
-	nodes := patternTree(v)
+	nodes := compactTree(v, patternTree(v))
 	keep := pageNodes(v, nodes)
 	out = &pagePatternTable{Heads: []pageHead{{Head: "pattern"}}}
 	if i := v.at["pattern"]; true {
@@ -261,9 +276,13 @@ func patternPage(r *Report) (data []byte, out *pagePatternTable) {
 		if len(columns) > 0 {
 			data = append(data, ',')
 		}
-		data = appendJSON(data, c.name)
+		if c.name == "no_ttl_bytes" {
+			data = append(data, `"no_ttl_share"`...) // as it reads in the row
+		} else {
+			data = appendJSON(data, c.name)
+		}
 		columns = append(columns, c.name)
-		out.Heads = append(out.Heads, pageHead{Head: c.head, Doc: prose(v.Columns[i].Doc), Num: !isText(v.Columns[i].Kind)})
+		out.Heads = append(out.Heads, pageHead{Head: c.head, Doc: prose(v.Columns[i].Doc), Num: !isText(v.Columns[i].Kind), Bar: c.name == "share"})
 	}
 	largest := 0.0
 	for _, n := range keep {
@@ -280,19 +299,15 @@ func patternPage(r *Report) (data []byte, out *pagePatternTable) {
 		}
 		parent := -1
 		label, prefix := middle(v.text(row, "pattern"), pageName), ""
-		level := 0
 		if above := nodes[n].parent; above >= 0 {
 			parent = place[above]
 			stem := patternStem(v.str(nodes[above].row, "pattern"))
 			if len(label) > len(stem) && label[:len(stem)] == stem {
 				prefix, label = stem, label[len(stem):]
 			}
-			for ; above >= 0; above = nodes[above].parent {
-				level++
-			}
 		}
 		pr := pagePatternRow{Prefix: prefix, Label: label}
-		if level > 0 {
+		if level := nodes[n].level; level > 0 {
 			pr.Class = "l" + strconv.Itoa(min(level, 8))
 		}
 		rows = append(rows, sep)
@@ -301,19 +316,27 @@ func patternPage(r *Report) (data []byte, out *pagePatternTable) {
 			pc := pageCell{Text: v.text(row, name)}
 			switch name {
 			case "share":
-				pc.Bar = percent(v.share(row, name) / max(largest, 1e-12))
+				pc.Bar = barClass(v.share(row, name) / max(largest, 1e-12))
 			case "no_ttl_bytes":
 				pc.Title = pc.Text
 				pc.Text = Share(ratio(cell.I, v.int(row, "bytes")))
 			case "max_bytes":
 				pc.Title = middle(v.str(row, "max_key"), pageName/2)
 			}
+			if isText(v.Columns[v.at[name]].Kind) {
+				pc.Class = "t"
+			}
 			pr.Cells = append(pr.Cells, pc)
 			inner := byte(',')
 			if j == 0 {
 				inner = '['
 			}
-			rows = appendJSONCell(append(rows, inner), v.Columns[v.at[name]].Kind, cell)
+			rows = append(rows, inner)
+			if name == "no_ttl_bytes" {
+				rows = appendShare(rows, ratio(cell.I, v.int(row, "bytes")))
+			} else {
+				rows = appendJSONCell(rows, v.Columns[v.at[name]].Kind, cell)
+			}
 		}
 		rows = append(rows, ']')
 		parents = strconv.AppendInt(append(parents, sep), int64(parent), 10)
@@ -369,7 +392,7 @@ func pageNodes(v *tableView, nodes []patternNode) []int {
 
 // pageRowBytes is more than a row takes in the page, script data included.
 func pageRowBytes(v *tableView, row int) int {
-	n := 230
+	n := 60
 	for j, c := range v.Columns {
 		if s := v.Rows[row][j].S; isText(c.Kind) {
 			// A byte is at most six as an entity or an escape; a cut name is short.
@@ -392,9 +415,12 @@ func pageRowBytes(v *tableView, row int) int {
 }
 
 // tablePage is any other table as HTML.
-func tablePage(r *Report, t *aggregate.Table) pageTable {
-	v := viewOf(t)
-	out := pageTable{ID: "t-" + clean(t.Name), Title: prose(t.Title), Wide: len(t.Columns) > 7}
+func tablePage(v *tableView, most int) pageTable {
+	t := v.Table
+	out := pageTable{ID: "t-" + clean(t.Name), Title: prose(t.Title)}
+	if out.Count = plural(int64(len(t.Rows)), "row"); len(t.Rows) < 8 {
+		out.Count = ""
+	}
 	if out.Title == "" {
 		out.Title = prose(t.Name)
 	}
@@ -405,6 +431,9 @@ func tablePage(r *Report, t *aggregate.Table) pageTable {
 	if !v.has(bar) {
 		bar = "bytes"
 	}
+	if v.has("key") {
+		bar = "" // keys are next to each other in size
+	}
 	largest := 0.0
 	for i := range v.Rows {
 		largest = max(largest, barValue(v, i, bar))
@@ -413,12 +442,13 @@ func tablePage(r *Report, t *aggregate.Table) pageTable {
 	for j, c := range t.Columns {
 		if saysSomething(v, c.Name) || j == 0 {
 			columns = append(columns, j)
-			out.Heads = append(out.Heads, pageHead{Head: headText(c.Name), Doc: prose(c.Doc), Num: !isText(c.Kind)})
+			out.Heads = append(out.Heads, pageHead{Head: headText(c.Name), Doc: prose(c.Doc), Num: !isText(c.Kind), Bar: c.Name == bar})
 		}
 	}
+	out.Wide = len(columns) > 6
 	for i, row := range t.Rows {
-		if i == pageRows {
-			out.Count = "the first " + Count(pageRows) + " of " + plural(int64(len(t.Rows)), "row")
+		if i == most {
+			out.Count = "the first " + Count(int64(most)) + " of " + plural(int64(len(t.Rows)), "row")
 			out.Notes = append(out.Notes, "The CSV (-o csv:"+clean(t.Name)+"=FILE) has all rows.")
 			break
 		}
@@ -438,12 +468,49 @@ func tablePage(r *Report, t *aggregate.Table) pageTable {
 					cell.Value = string(appendJSONCell(nil, c.Kind, &row[j]))
 				}
 			}
-			if c.Name == bar && largest > 0 && !v.has("key") {
-				cell.Bar = percent(barValue(v, i, bar) / largest)
+			if c.Name == bar {
+				cell.Bar = barClass(barValue(v, i, bar) / max(largest, 1e-12))
 			}
 			cells = append(cells, cell)
 		}
 		out.Rows = append(out.Rows, struct{ Cells []pageCell }{cells})
+	}
+	return out
+}
+
+// largestPage is the table of largest keys: all types first, then each type that
+// is not all of them, folded.
+func largestPage(t *aggregate.Table) (out []pageTable) {
+	scopes := scopesOf(t)
+	if len(scopes) == 0 {
+		return []pageTable{tablePage(viewOf(t), pageRows)}
+	}
+	// Bytes is one of the two sizes beside it, by the measure of the report.
+	dropped := func(column string) bool { return column == "scope" || column == "bytes" }
+	for _, scope := range scopes {
+		if len(scopes) == 2 && len(out) == 1 {
+			break // one type alone: the same rows again
+		}
+		v := largestOf(t, scope)
+		cut := *v.Table
+		cut.Columns = slices.DeleteFunc(slices.Clone(v.Columns), func(c aggregate.Column) bool { return dropped(c.Name) })
+		cut.Rows = make([][]aggregate.Cell, len(v.Rows))
+		for i, row := range v.Rows {
+			for j, c := range v.Columns {
+				if !dropped(c.Name) {
+					cut.Rows[i] = append(cut.Rows[i], row[j])
+				}
+			}
+		}
+		if scope != "all" {
+			cut.Notes = nil
+		}
+		page := tablePage(viewOf(&cut), pageRows/len(scopes)+20)
+		if scope != "all" {
+			page.Title = clean(scope)
+			page.Count = plural(int64(len(cut.Rows)), "key")
+		}
+		out = append(out, page)
 	}
 	return out
 }

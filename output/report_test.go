@@ -62,36 +62,41 @@ func sampleReport() *Report {
 	const now = 1714564800000
 	patterns := aggregate.Table{Name: "patterns", Title: "Key patterns", Columns: patternColumns, Notes: []string{"212 keys were folded into * (1.2 MiB)"}}
 	for _, r := range [][]aggregate.Cell{
-		patternRow("session:*", 1, 0, 4_123_456, 11_460_000_000, 1, "string", "raw", ""),
+		patternRow("*", 0, 0, 6_523_497, total, 0.75, "string hash", "raw", ""),
+		patternRow("session:", 1, 0, 4_123_456, 11_460_000_000, 1, "string", "raw", ""),
 		patternRow("session:{uuid}", 2, 1, 4_123_456, 11_460_000_000, 1, "string", "raw", "identity"),
-		patternRow("user:*", 1, 0, 2_400_000, 4_800_000_000, 0.4, "hash zset", "listpack hashtable skiplist", ""),
-		patternRow("user:{num}:*", 2, 0, 2_000_000, 4_700_000_000, 0.39, "hash zset", "listpack hashtable skiplist", ""),
+		patternRow("user:", 1, 0, 2_400_000, 4_800_000_000, 0.4, "hash zset", "listpack hashtable skiplist", ""),
+		patternRow("user:{num}:", 2, 0, 2_000_000, 4_700_000_000, 0.39, "hash zset", "listpack hashtable skiplist", ""),
 		patternRow("user:{num}:cart", 3, 1, 1_200_000, 3_000_000_000, 0.1, "hash", "listpack hashtable", "checkout"),
 		patternRow("user:{num}:feed", 3, 1, 800_000, 1_700_000_000, 0.9, "zset", "skiplist", "feed"),
 		patternRow("user:"+escaped("名前キー"), 2, 1, 400_000, 100_000_000, 0, "hash", "listpack", ""),
 		patternRow("feature-flags", 1, 1, 1, 1_500_000_000, 1, "hash", "hashtable", ""),
-		patternRow("events:*", 1, 0, 40, 540_000_000, 1, "stream", "stream", ""),
+		patternRow("events:", 1, 0, 40, 540_000_000, 1, "stream", "stream", ""),
 		patternRow("events:"+strings.Repeat("very-long-literal-", 6)+"end", 2, 1, 40, 540_000_000, 1, "stream", "stream", ""),
 	} {
 		patterns.Rows = append(patterns.Rows, r)
 	}
 	rest := int64(total - 11_460_000_000 - 4_800_000_000 - 1_500_000_000 - 540_000_000)
-	patterns.Rows = append(patterns.Rows, patternRow("*", 1, 0, 1000, rest, 0.5, "string", "embstr", ""))
+	patterns.Rows = append(patterns.Rows, patternRow("*", 1, 1, 1000, rest/2, 0.5, "string", "embstr", ""))
 	for _, n := range hostileNames {
 		if n != "" && n != "*" {
-			patterns.Rows = append(patterns.Rows, patternRow(escaped(n), 2, 1, 10, rest/int64(len(hostileNames)), 0.5, "string", "embstr", n))
+			patterns.Rows = append(patterns.Rows, patternRow(escaped(n), 1, 1, 10, rest/2/int64(len(hostileNames)), 0.5, "string", "embstr", n))
 		}
 	}
 
-	largest := aggregate.Table{Name: "largest", Title: "Largest keys", Columns: columns("rank count", "database count", "type text", "key name", "size_in_bytes bytes", "encoding text",
-		"num_elements count", "len_largest_element bytes", "expiry time", "allocated_bytes bytes", "pattern name")}
+	largest := aggregate.Table{Name: "largest", Title: "Largest keys", Columns: columns("rank count", "scope text", "database count", "type text", "key name", "bytes bytes",
+		"size_in_bytes bytes", "allocated_bytes bytes", "encoding text", "num_elements count", "len_largest_element bytes", "expiry time", "pattern name")}
 	for i, n := range append([]string{"feature-flags", "events:" + strings.Repeat("very-long-literal-", 6) + "end"}, hostileNames...) {
 		var expiry any
 		if i%3 == 2 {
 			expiry = int64(now + i*86400000)
 		}
 		size := 1_500_000_000 / (i + 1)
-		largest.Rows = append(largest.Rows, row(i+1, i%2, "hash", escaped(n), size-400, "hashtable", 1_234_567/(i+1), 4096, expiry, size, escaped(n)))
+		largest.Rows = append(largest.Rows, row(i+1, "all", i%2, "hash", escaped(n), size, size-400, size, "hashtable", 1_234_567/(i+1), 4096, expiry, escaped(n)))
+	}
+
+	for _, scope := range []string{"hash", "stream"} {
+		largest.Rows = append(largest.Rows, row(1, scope, 0, scope, scope+":"+escaped("<b>"), 9000, 8000, 9000, "stream", 5, nil, nil, scope))
 	}
 
 	return &Report{
@@ -113,8 +118,10 @@ func sampleReport() *Report {
 				row("zset", "skiplist", 800_000, 1_700_000_000, 0.0926, 79_000_000, 2125),
 				row("module:"+clean("<b>"), "raw", 1, 300, 0.00000001, 1, 300)}},
 			largest,
-			{Name: "ttl", Title: "Time to live", Columns: columns("ttl text", "keys count", "bytes bytes", "share share"), Rows: [][]aggregate.Cell{
-				row("none", 4_923_456, 14_900_000_000, 0.811), row("expired", 1201, 3_400_000, 0.0002), row("under 1 hour", 600_041, 1_000_000_000, 0.054), row("over 1 year", 0, 0, 0.0)}},
+			{Name: "ttl", Title: "Time to live", Columns: columns("ttl text", "from_seconds seconds", "to_seconds seconds", "keys count", "bytes bytes", "share share"), Rows: [][]aggregate.Cell{
+				row("expired", nil, 0, 1201, 3_400_000, 0.0002), row("under 1m", 0, 60, 600_041, 1_000_000_000, 0.054), row("1y or more", 365*86400, nil, 0, 0, 0.0), row("none", nil, nil, 4_923_456, 14_900_000_000, 0.811)}},
+			{Name: "sizes", Title: "Key sizes", Columns: columns("from_bytes bytes", "to_bytes bytes", "keys count", "bytes bytes", "share share"), Rows: [][]aggregate.Cell{
+				row(0, 0, 0, 0, 0.0), row(64, 127, 1_000_000, 100_000_000, 0.0054), row(1024, 2047, 5_000_000, 16_000_000_000, 0.9)}},
 			{Name: "databases", Title: "Databases", Columns: columns("database count", "keys count", "bytes bytes", "share share", "no_ttl_keys count"), Rows: [][]aggregate.Cell{
 				row(0, 6_523_000, total-1000, 0.9999, 4_923_456), row(7, 497, 1000, 0.0001, 0)}},
 			{Name: "idle", Title: "Idle time", Columns: columns("idle text", "keys count", "bytes bytes", "share share"), Notes: []string{"The dump does not say when keys were last used."}},

@@ -3,6 +3,7 @@ package output
 import (
 	"bufio"
 	"io"
+	"slices"
 	"strings"
 
 	"rdbaudit/aggregate"
@@ -57,11 +58,14 @@ const (
 
 var styleCodes = [...]string{bold: "1", dim: "2", red: "1;31", yellow: "33", cyan: "36", blue: "34"}
 
+// styled colours a text. Spaces at its end stay outside of the codes, so that
+// what is cut off the end of a line is the same with colours and without.
 func (p *textPage) styled(s string, st style) string {
-	if !p.o.Color || st == normal || s == "" {
+	text := strings.TrimRight(s, " ")
+	if !p.o.Color || st == normal || text == "" {
 		return s
 	}
-	return "\x1b[" + styleCodes[st] + "m" + s + "\x1b[0m"
+	return "\x1b[" + styleCodes[st] + "m" + text + "\x1b[0m" + s[len(text):]
 }
 
 func (p *textPage) line(s string) {
@@ -163,12 +167,13 @@ func (p *textPage) para(mark string, spans []span, plainStyle style) {
 }
 
 func (p *textPage) warnings() {
-	if len(p.r.Warnings) == 0 {
+	lines := p.r.firstLines()
+	if len(lines) == 0 {
 		return
 	}
 	p.space()
-	for _, w := range p.r.Warnings {
-		p.para("! ", []span{{prose(w), plain}}, red)
+	for _, line := range lines {
+		p.para("! ", []span{{line, plain}}, red)
 	}
 }
 
@@ -185,7 +190,7 @@ func (p *textPage) sources() {
 			server += " (" + prose(s.Format) + ")"
 		}
 		p.para("  ", []span{{server + ", " + s.createdText() + ", " + s.sizeText() + ", " + s.checksumText(), plain}}, normal)
-		p.sourceTroubles(s)
+		p.trailing(s)
 	} else if len(r.Sources) > 1 {
 		g := grid{columns: []gridColumn{{head: plural(int64(len(r.Sources)), "dump"), flex: true}, {head: "server", drop: 2}, {head: "saved", drop: 3}, {head: "size", right: true}, {head: "keys", right: true}, {head: "checksum", drop: 1}}}
 		for i := range r.Sources {
@@ -208,7 +213,7 @@ func (p *textPage) sources() {
 			p.para("  ", []span{{"and " + Count(int64(n)) + " more", plain}}, dim)
 		}
 		for i := range r.Sources[:min(len(r.Sources), shownSources)] {
-			p.sourceTroubles(&r.Sources[i])
+			p.trailing(&r.Sources[i])
 		}
 	}
 	keys := plural(r.Totals.Keys, "key")
@@ -223,25 +228,18 @@ func (p *textPage) sources() {
 		}
 	}
 	p.para("  ", []span{{keys, plain}}, normal)
-	if r.Filtered != "" {
-		p.para("  ", []span{{"filtered: " + prose(r.Filtered), plain}}, yellow)
-	}
 }
 
-func (p *textPage) sourceTroubles(s *Source) {
+func (p *textPage) trailing(s *Source) {
+	// Damage is among the first lines, and a warning may have told what follows.
+	if s.Trailing == "" || slices.ContainsFunc(p.r.Warnings, func(w string) bool { return strings.Contains(w, s.Trailing) }) {
+		return
+	}
 	path := ""
 	if len(p.r.Sources) > 1 {
 		path = prose(s.Path) + ": "
 	}
-	if s.Error != "" {
-		p.para("  ", []span{{path + s.errorText(), plain}}, red)
-	}
-	if s.Trailing != "" {
-		p.para("  ", []span{{path + prose(s.Trailing), plain}}, yellow)
-	}
-	if s.Functions > 0 && len(p.r.Sources) == 1 {
-		p.para("  ", []span{{plural(s.Functions, "function library"), plain}}, normal)
-	}
+	p.para("  ", []span{{path + prose(s.Trailing), plain}}, yellow)
 }
 
 func (p *textPage) leads() {
@@ -287,7 +285,7 @@ func (p *textPage) patterns() {
 		{head: "pattern", flex: true}, {bar: true, drop: 2}, {head: "share", right: true}, {head: "bytes", right: true},
 		{head: "keys", right: true}, {head: "average", right: true, drop: 4}, {head: "no TTL", right: true, drop: 3},
 	}}
-	nodes := patternTree(v)
+	nodes := compactTree(v, patternTree(v))
 	shown := topNodes(v, nodes, p.top(20))
 	largest := int64(0)
 	for i := range nodes {
@@ -323,24 +321,19 @@ type shownNode struct {
 }
 
 // topNodes picks the rows of the tree that say most: the largest ones, with
-// all their parents. A row whose only child holds the same keys is passed over
-// for that child.
+// all that they are under.
 func topNodes(v *tableView, nodes []patternNode, top int) []shownNode {
-	same := func(a, b int) bool {
-		return v.int(nodes[a].row, "keys") == v.int(nodes[b].row, "keys") && v.int(nodes[a].row, "bytes") == v.int(nodes[b].row, "bytes")
-	}
-	skip := make([]bool, len(nodes))
-	for i := range nodes {
-		for _, c := range nodes[i].children {
-			skip[i] = skip[i] || same(i, c)
-		}
-	}
-	// Largest first, as many as there is room for. What is under a thousandth is
-	// left to the longer reports, but for the first few.
-	const alwaysShown = 5
+	// Largest first, as many as there is room for. What is under a thousandth of
+	// all, or little of what it is under, is left to the longer reports.
+	const (
+		alwaysShown = 5
+		leastShare  = 0.001
+		leastPart   = 20
+	)
 	var order []int
 	for i := range nodes {
-		if !skip[i] {
+		p := nodes[i].parent
+		if p < 0 || v.int(nodes[i].row, "bytes") >= v.int(nodes[p].row, "bytes")/leastPart {
 			order = append(order, i)
 		}
 	}
@@ -348,7 +341,7 @@ func topNodes(v *tableView, nodes []patternNode, top int) []shownNode {
 	keep := make([]bool, len(nodes))
 	n := 0
 	for _, i := range order {
-		if n >= top || n >= alwaysShown && v.share(nodes[i].row, "share") < 0.001 {
+		if n >= top || n >= alwaysShown && v.share(nodes[i].row, "share") < leastShare {
 			break
 		}
 		keep[i] = true
@@ -381,12 +374,13 @@ func topNodes(v *tableView, nodes []patternNode, top int) []shownNode {
 }
 
 func (p *textPage) largest() {
-	v := p.r.view("largest")
-	if v == nil || len(v.Rows) == 0 {
+	t := p.r.Table("largest")
+	if t == nil || len(t.Rows) == 0 {
 		return
 	}
-	p.head("largest keys", "")
-	p.tableRows(v, p.top(10), []string{"key", "allocated_bytes", "size_in_bytes", "type", "encoding", "num_elements", "expiry", "database"})
+	v := largestOf(t, "all")
+	p.head("largest keys", p.r.measureName())
+	p.tableRows(v, p.top(10), []string{"key", "bytes", "type", "encoding", "num_elements", "expiry", "database"})
 }
 
 // tableRows prints some columns of a table, those that it has.
@@ -395,7 +389,7 @@ func (p *textPage) tableRows(v *tableView, top int, columns []string) {
 	var used []int
 	for _, name := range columns {
 		i, ok := v.at[name]
-		if !ok {
+		if !ok || len(used) > 0 && !saysSomething(v, name) {
 			continue
 		}
 		kind := v.Columns[i].Kind
@@ -423,12 +417,16 @@ func (p *textPage) tableRows(v *tableView, top int, columns []string) {
 }
 
 // shortTables are the tables that the summary shows after the lists, if they say anything.
-var shortTables = []string{"types", "databases", "ttl", "idle", "frequency", "sizes"}
+var shortTables = []string{"types", "ttl", "idle", "frequency", "sizes", "databases"}
 
 func (p *textPage) tables() {
 	for _, name := range shortTables {
-		v := p.r.view(name)
-		if v == nil || !worthShowing(v) {
+		t := p.r.Table(name)
+		if t == nil {
+			continue
+		}
+		v := readable(t)
+		if !worthShowing(v) {
 			continue
 		}
 		p.head(prose(v.Title), "")

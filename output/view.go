@@ -2,6 +2,7 @@ package output
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"strings"
 
@@ -77,9 +78,6 @@ func (r *Report) memoryNotes() []string {
 		}
 		notes = append(notes, s+".")
 	}
-	if m.Slack > 0 {
-		notes = append(notes, Bytes(m.Slack)+" is room in the last nodes of streams, which a restart gives back.")
-	}
 	if m.Opaque > 0 {
 		notes = append(notes, Bytes(m.Opaque)+" is serialised bytes of module values, for which no formula exists.")
 	}
@@ -140,13 +138,7 @@ func (r *Report) lead() [][]span {
 	}
 	var out [][]span
 	if v := r.view("patterns"); v != nil {
-		top := -1
-		for i := range v.Rows {
-			if v.int(i, "leaf") == 1 && (top < 0 || v.int(i, "bytes") > v.int(top, "bytes")) {
-				top = i
-			}
-		}
-		if top >= 0 {
+		if top := mainPattern(v); top >= 0 {
 			keys, noTTL := v.int(top, "keys"), v.int(top, "no_ttl_keys")
 			ttl := Share(ratio(noTTL, keys)) + " of them without a TTL."
 			switch {
@@ -161,7 +153,7 @@ func (r *Report) lead() [][]span {
 			}
 			s := []span{
 				{Share(ratio(v.int(top, "bytes"), t.Bytes)), figure}, {" of ", plain}, {Bytes(t.Bytes), figure}, {" is ", plain},
-				{v.text(top, "pattern"), name}, {": " + plural(keys, "key") + " of " + Bytes(v.int(top, "avg_bytes")), plain},
+				{patternText(v, top), name}, {": " + plural(keys, "key") + " of " + Bytes(v.int(top, "avg_bytes")), plain},
 			}
 			if keys > 1 {
 				s = append(s, span{" on average", plain})
@@ -170,11 +162,7 @@ func (r *Report) lead() [][]span {
 		}
 	}
 	if v := r.view("largest"); v != nil && len(v.Rows) > 0 && v.has("key") {
-		bytes := v.int(0, "allocated_bytes")
-		if r.Measure == "usage" || !v.has("allocated_bytes") {
-			bytes = v.int(0, "size_in_bytes")
-		}
-		out = append(out, []span{{"The largest key, ", plain}, {v.text(0, "key"), name}, {", takes ", plain}, {Bytes(bytes), figure}, {".", plain}})
+		out = append(out, []span{{"The largest key, ", plain}, {v.text(0, "key"), name}, {", takes ", plain}, {Bytes(v.int(0, "bytes")), figure}, {".", plain}})
 	}
 	out = append(out, []span{{"Keys without a TTL hold ", plain}, {Share(ratio(t.NoTTLBytes, t.Bytes)), figure}, {" of the bytes.", plain}})
 	if t.ExpiredKeys > 0 {
@@ -185,6 +173,35 @@ func (r *Report) lead() [][]span {
 		out = append(out, []span{{plural(t.ExpiredKeys, "key"), figure}, {verb, plain}, {Bytes(t.ExpiredBytes), figure}, {".", plain}})
 	}
 	return out
+}
+
+// mainPattern is the row that says where most of the memory is: the largest
+// under the root, or the one within it that holds most of it, and so on down.
+// -1 if there are no rows.
+func mainPattern(v *tableView) int {
+	const most = 0.7
+	nodes := patternTree(v)
+	if len(nodes) == 0 {
+		return -1
+	}
+	at := 0 // siblings come by bytes
+	for len(nodes[at].children) > 0 {
+		child := nodes[at].children[0]
+		if float64(v.int(nodes[child].row, "bytes")) < most*float64(v.int(nodes[at].row, "bytes")) {
+			break
+		}
+		at = child
+	}
+	return nodes[at].row
+}
+
+// patternText is a pattern within a sentence: an inner node, which ends in its
+// separator, gets a * there.
+func patternText(v *tableView, row int) string {
+	if p := v.str(row, "pattern"); v.int(row, "leaf") == 0 && p != "" && p[len(p)-1] != '*' {
+		return p + "*"
+	}
+	return v.text(row, "pattern")
 }
 
 // serverName writes "redis 7.2.6" as its makers do.
@@ -273,6 +290,16 @@ func nameText(s string) string {
 	return s
 }
 
+// saysSomething is false for a column that is empty or zero in every row.
+func saysSomething(v *tableView, column string) bool {
+	for i := range v.Rows {
+		if c := v.cell(i, column); !c.Null && (c.S != "" || c.I != 0 || c.F != 0) {
+			return true
+		}
+	}
+	return false
+}
+
 func isText(k aggregate.Kind) bool {
 	return k == aggregate.Text || k == aggregate.Name || k == aggregate.Time || k == aggregate.Flag
 }
@@ -347,7 +374,7 @@ type patternNode struct {
 }
 
 // patternTree puts the rows of the pattern table in tree order: parents before
-// children, siblings by bytes. A parent is the nearest row above that is one
+// children, siblings by bytes. The root, which holds everything, is left out. A parent is the nearest row above that is one
 // segment shorter, as the table has its rows, or, if its order is another one,
 // the inner row with the longest text that the pattern begins with.
 func patternTree(v *tableView) []patternNode {
@@ -357,8 +384,12 @@ func patternTree(v *tableView) []patternNode {
 	}
 	children := make([][]int, len(v.Rows))
 	var roots []int
+	isRoot := func(i int) bool { return v.int(i, "depth") == 0 && v.int(i, "leaf") == 0 }
 	for i, p := range parents {
-		if p < 0 {
+		if isRoot(i) {
+			continue
+		}
+		if p < 0 || isRoot(p) {
 			roots = append(roots, i)
 		} else {
 			children[p] = append(children[p], i)
@@ -386,6 +417,34 @@ func patternTree(v *tableView) []patternNode {
 		push(children[f.row], n, f.level+1)
 	}
 	return nodes
+}
+
+// compactTree leaves out the nodes whose only child holds the same keys: the child
+// says it all.
+func compactTree(v *tableView, nodes []patternNode) []patternNode {
+	same := func(a, b int) bool {
+		return v.int(nodes[a].row, "keys") == v.int(nodes[b].row, "keys") && v.int(nodes[a].row, "bytes") == v.int(nodes[b].row, "bytes")
+	}
+	out := make([]patternNode, 0, len(nodes))
+	place := make([]int, len(nodes)) // of a node, or of the node above it that stays
+	for i, n := range nodes {
+		above := -1
+		if n.parent >= 0 {
+			above = place[n.parent]
+		}
+		if len(n.children) == 1 && same(i, n.children[0]) {
+			place[i] = above
+			continue
+		}
+		place[i] = len(out)
+		level := 0
+		if above >= 0 {
+			level = out[above].level + 1
+			out[above].children = append(out[above].children, len(out))
+		}
+		out = append(out, patternNode{row: n.row, parent: above, level: level})
+	}
+	return out
 }
 
 func isChildOf(v *tableView, child, parent int) bool {
@@ -436,4 +495,74 @@ func parentsByText(v *tableView) []int {
 		}
 	}
 	return parents
+}
+
+// readable is a table as people read it: the bounds of a histogram's rows, which
+// the machine formats give as two numbers, become its label, or go where it has one.
+func readable(t *aggregate.Table) *tableView {
+	v := viewOf(t)
+	from, to := -1, -1
+	for i, c := range t.Columns {
+		switch {
+		case strings.HasPrefix(c.Name, "from_"):
+			from = i
+		case strings.HasPrefix(c.Name, "to_"):
+			to = i
+		}
+	}
+	if from < 0 || to != from+1 {
+		return v
+	}
+	out := *t
+	out.Columns = slices.Concat(t.Columns[:from], t.Columns[to+1:])
+	if from == 0 {
+		label := aggregate.Column{Name: strings.TrimPrefix(t.Columns[0].Name, "from_"), Kind: aggregate.Text, Doc: t.Columns[0].Doc}
+		if label.Name == "bytes" {
+			label.Name = "size"
+		}
+		out.Columns = slices.Insert(out.Columns, 0, label)
+	}
+	out.Rows = make([][]aggregate.Cell, len(t.Rows))
+	for i, row := range t.Rows {
+		cells := slices.Concat(row[:from], row[to+1:])
+		if from == 0 {
+			kind := t.Columns[0].Kind
+			// The upper bound is the last value within; people take the round one after it.
+			upper := row[to]
+			if upper.I < math.MaxInt64 {
+				upper.I++
+			}
+			cells = slices.Insert(cells, 0, aggregate.Cell{S: cellText(kind, &row[from]) + " to " + cellText(kind, &upper)})
+		}
+		out.Rows[i] = cells
+	}
+	return viewOf(&out)
+}
+
+// largestOf gives the rows of the table of largest keys that rank in a scope:
+// "all", or a type. An older table without scopes is all of one.
+func largestOf(t *aggregate.Table, scope string) *tableView {
+	v := viewOf(t)
+	if !v.has("scope") {
+		return v
+	}
+	out := *t
+	out.Rows = nil
+	for i, row := range t.Rows {
+		if v.cell(i, "scope").S == scope {
+			out.Rows = append(out.Rows, row)
+		}
+	}
+	return viewOf(&out)
+}
+
+// scopesOf are the scopes of the table of largest keys, in order.
+func scopesOf(t *aggregate.Table) (scopes []string) {
+	v := viewOf(t)
+	for i := range t.Rows {
+		if s := v.cell(i, "scope").S; v.has("scope") && !slices.Contains(scopes, s) {
+			scopes = append(scopes, s)
+		}
+	}
+	return scopes
 }

@@ -8,7 +8,10 @@
   // (texts: A first), second click the other way round.
   const sortHead = (table, apply) => {
     const heads = [...table.tHead.rows[0].cells];
+    let cell = -1; // a head over a bar and its figure stands for the figure
     heads.forEach((th, column) => {
+      cell += th.colSpan;
+      const at = cell;
       const button = document.createElement("button");
       button.type = "button";
       button.textContent = th.textContent;
@@ -19,7 +22,7 @@
         const order = th.getAttribute("aria-sort") === first ? other : first;
         heads.forEach((h) => h.removeAttribute("aria-sort"));
         th.setAttribute("aria-sort", order);
-        apply(column, order === "ascending" ? 1 : -1);
+        apply(column, order === "ascending" ? 1 : -1, at);
       });
     });
   };
@@ -33,13 +36,13 @@
   for (const table of document.querySelectorAll("table.sortable")) {
     const body = table.tBodies[0];
     const rows = [...body.rows];
-    const value = (row, column) => {
-      const cell = row.cells[column];
+    const value = (row, at) => {
+      const cell = row.cells[at];
       if (cell.dataset.v !== undefined) return Number(cell.dataset.v);
       return cell.textContent === "" ? null : cell.textContent;
     };
-    sortHead(table, (column, sign) => {
-      const sorted = rows.slice().sort((a, b) => sign * compare(value(a, column), value(b, column)));
+    sortHead(table, (column, sign, at) => {
+      const sorted = rows.slice().sort((a, b) => sign * compare(value(a, at), value(b, at)));
       body.replaceChildren(...sorted);
     });
   }
@@ -60,7 +63,7 @@
   const page = 250; // rows added at a time
   let mode = "tree", query = "", column = -1, sign = -1, limit = page;
 
-  const value = (n) => (column === 0 ? n.tr.cells[0].lastChild.data : n.values[column - 1]);
+  const value = (n) => (column === 0 ? n.tr.cells[0].textContent : n.values[column - 1]);
   const sorted = (list) => {
     if (column < 0) return list;
     return list.slice().sort((a, b) => sign * compare(value(a), value(b)) || a.i - b.i);
@@ -97,7 +100,8 @@
   // Open what holds much of the whole, as far as it fits a screen.
   const bytes = data.columns.indexOf("bytes");
   const whole = roots.reduce((sum, n) => sum + n.values[bytes], 0);
-  let room = 40 - roots.length;
+  let room = Math.max(40 - roots.length, 16);
+  const few = 12;
   for (const n of nodes) {
     if (n.kids.length === 0) continue;
     const twist = document.createElement("button");
@@ -112,7 +116,7 @@
     n.twist = twist;
     n.tr.cells[0].prepend(twist);
     const shown = n.parent < 0 || nodes[n.parent].open;
-    const open = shown && n.values[bytes] >= whole * 0.02 && n.kids.length <= room;
+    const open = shown && n.values[bytes] >= whole * 0.02 && n.kids.length <= Math.min(few, room);
     if (open) room -= n.kids.length;
     setOpen(n, open);
   }
