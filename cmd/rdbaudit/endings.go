@@ -81,10 +81,13 @@ func (r *readBytes) sum() int64 {
 func totalSize(inputs []source.Input) int64 {
 	total := int64(0)
 	for _, in := range inputs {
-		if in.Size < 0 {
+		switch {
+		case in.Err != nil:
+		case in.Size < 0:
 			return -1
+		default:
+			total += in.Size
 		}
-		total += in.Size
 	}
 	return total
 }

@@ -45,6 +45,7 @@ func startProgress(e *env, mode string, total int64, bytes func() int64, label f
 		every = 100 * time.Millisecond
 		p.bar = progressbar.NewOptions64(total,
 			progressbar.OptionSetWriter(e.stderr), progressbar.OptionShowBytes(true), progressbar.OptionUseIECUnits(true),
+			progressbar.OptionShowCount(), progressbar.OptionUseANSICodes(e.stderrTerm),
 			progressbar.OptionSetWidth(20), progressbar.OptionClearOnFinish(), progressbar.OptionSetPredictTime(true),
 			progressbar.OptionThrottle(65*time.Millisecond), progressbar.OptionSpinnerType(14), progressbar.OptionFullWidth())
 	}
@@ -70,7 +71,9 @@ func (p *progress) run(every time.Duration) {
 func (p *progress) show() {
 	n := p.bytes()
 	if p.bar != nil {
-		p.bar.Describe(p.label())
+		if label := p.label(); label != "" { // between the last dump and the end
+			p.bar.Describe(label)
+		}
 		p.bar.Set64(n)
 		return
 	}

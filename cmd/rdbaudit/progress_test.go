@@ -1,0 +1,101 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestProgressPlain: lines of how far reading has come, for logs.
+func TestProgressPlain(t *testing.T) {
+	var out bytes.Buffer
+	now := time.Unix(1_000_000, 0)
+	e := &env{stderr: &out, ctx: context.Background(), now: func() time.Time { return now }}
+	read := int64(0)
+	p := startProgress(e, "plain", 400<<20, func() int64 { return read }, func() string { return "a.rdb" })
+	now = now.Add(10 * time.Second)
+	read = 100 << 20
+	p.show()
+	p.end()
+	p.end()
+	require.Equal(t, "a.rdb: 100 MiB of 400 MiB read, 10.0 MiB/s, 30s left\n", out.String())
+
+	out.Reset()
+	p = startProgress(e, "plain", -1, func() int64 { return read }, func() string { return "stdin" })
+	now = now.Add(20 * time.Second)
+	p.show()
+	p.end()
+	require.Equal(t, "stdin: 100 MiB read, 5.00 MiB/s\n", out.String())
+
+	out.Reset()
+	startProgress(e, "auto", 1, func() int64 { return 1 }, nil).end()
+	require.Empty(t, out.String(), "silent off a terminal")
+}
+
+func TestTotalSize(t *testing.T) {
+	inDir(t, shop, edges)
+	inputs, err := expand([]string{shop + ".rdb", "gone.rdb", edges + ".rdb"})
+	require.NoError(t, err)
+	require.EqualValues(t, 821288+1940188, totalSize(inputs), "what cannot be read is not waited for")
+	inputs, err = expand([]string{shop + ".rdb", "-"})
+	require.NoError(t, err)
+	require.EqualValues(t, -1, totalSize(inputs))
+}
+
+// TestProgressBar: on a terminal a bar shows, and is gone when the work ends.
+func TestProgressBar(t *testing.T) {
+	script, err := exec.LookPath("script")
+	if err != nil {
+		t.Skip("no script command to make a terminal")
+	}
+	if out, err := exec.Command(script, "-qec", "echo terminal", "/dev/null").Output(); err != nil || !strings.Contains(string(out), "terminal") {
+		t.Skip("script does not work as that of util-linux does")
+	}
+	inDir(t)
+	bigDump(t, "big.rdb", 1_500_000)
+	for _, c := range []struct {
+		line string
+		want string // in what is shown while it runs; "" for nothing at all
+	}{
+		{"report -q big.rdb", "big.rdb"},
+		{"report -q -", "stdin"},
+		{"report -q --progress none big.rdb", ""},
+		{"keys -o keys.csv big.rdb", "keys"},
+		{"keys big.rdb | tail -n 1 > /dev/null", "keys"},
+		{"verify big.rdb > verify.txt", "verify"},
+		{"key big.rdb nothing", "key"},
+	} {
+		t.Run(c.line, func(t *testing.T) {
+			cmd := exec.Command(script, "-qec", "cat big.rdb | "+process().Path+" "+c.line, "/dev/null")
+			cmd.Env = append(process().Env, "TERM=xterm", "COLUMNS=80")
+			out, _ := cmd.Output()
+			shown := string(out)
+			require.NotContains(t, shown, "panic")
+			if c.want == "" {
+				require.Empty(t, shown)
+				return
+			}
+			require.Contains(t, shown, c.want, c.line)
+			if c.want != "verify" && c.want != "key" { // which take no time
+				require.Contains(t, shown, "MiB/s", c.line)
+			}
+			_, left, ok := cutLast(shown, "\x1b[2K\r")
+			require.True(t, ok, "%s: %q", c.line, shown)
+			if c.line != "key big.rdb nothing" {
+				require.Empty(t, left, "%s: the bar is taken away", c.line)
+			}
+		})
+	}
+}
+
+func cutLast(s, sep string) (before, after string, ok bool) {
+	if i := strings.LastIndex(s, sep); i >= 0 {
+		return s[:i], s[i+len(sep):], true
+	}
+	return s, "", false
+}
