@@ -33,6 +33,7 @@ type env struct {
 	stdoutTerm     bool
 	stderrTerm     bool
 	width          int // of the terminal on stdout, 80 otherwise
+	barWidth       int // of the terminal on stderr, 80 otherwise
 	getenv         func(string) string
 	now            func() time.Time // only for --progress and file times, never for reports
 	signal         func() os.Signal // the signal that ended ctx, if one did
@@ -40,11 +41,14 @@ type env struct {
 }
 
 func newEnv(stdin io.Reader, stdout, stderr *os.File) *env {
-	e := &env{stdin: stdin, stdout: stdout, stderr: stderr, width: 80, getenv: os.Getenv, now: time.Now}
+	e := &env{stdin: stdin, stdout: stdout, stderr: stderr, width: 80, barWidth: 80, getenv: os.Getenv, now: time.Now}
 	e.stdoutTerm = term.IsTerminal(int(stdout.Fd()))
 	e.stderrTerm = term.IsTerminal(int(stderr.Fd()))
 	if w, _, err := term.GetSize(int(stdout.Fd())); err == nil && w > 0 {
 		e.width = w
+	}
+	if w, _, err := term.GetSize(int(stderr.Fd())); err == nil && w > 0 {
+		e.barWidth = w
 	}
 	// A closed stdout is an error of Write, for run to end quietly on, and not
 	// the end of the process with its temporary files left behind.

@@ -17,6 +17,7 @@ type progress struct {
 	mode  string
 	w     io.Writer
 	bar   *progressbar.ProgressBar
+	room  int // columns for the label
 	total int64
 	begun time.Time
 	now   func() time.Time
@@ -43,9 +44,20 @@ func startProgress(e *env, mode string, total int64, bytes func() int64, label f
 	every := 10 * time.Second
 	if mode == "bar" {
 		every = 100 * time.Millisecond
+		// A bar that does not fit a line would fill the screen.
+		wide := e.barWidth >= 64
+		p.room = max(8, e.barWidth-24)
+		if wide {
+			p.room = e.barWidth - 52
+		}
 		p.bar = progressbar.NewOptions64(total,
-			progressbar.OptionSetWriter(e.stderr), progressbar.OptionShowBytes(true), progressbar.OptionUseIECUnits(true),
-			progressbar.OptionShowCount(), progressbar.OptionUseANSICodes(e.stderrTerm),
+			progressbar.OptionSetWriter(e.stderr), progressbar.OptionShowBytes(wide), progressbar.OptionUseIECUnits(true),
+			func(b *progressbar.ProgressBar) {
+				if wide {
+					progressbar.OptionShowCount()(b)
+				}
+			},
+			progressbar.OptionUseANSICodes(e.stderrTerm),
 			progressbar.OptionSetWidth(20), progressbar.OptionClearOnFinish(), progressbar.OptionSetPredictTime(true),
 			progressbar.OptionThrottle(65*time.Millisecond), progressbar.OptionSpinnerType(14), progressbar.OptionFullWidth())
 	}
@@ -72,7 +84,7 @@ func (p *progress) show() {
 	n := p.bytes()
 	if p.bar != nil {
 		if label := p.label(); label != "" { // between the last dump and the end
-			p.bar.Describe(label)
+			p.bar.Describe(cutTo(label, p.room))
 		}
 		p.bar.Set64(n)
 		return
