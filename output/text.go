@@ -324,16 +324,18 @@ type shownNode struct {
 // all that they are under.
 func topNodes(v *tableView, nodes []patternNode, top int) []shownNode {
 	// Largest first, as many as there is room for. What is under a thousandth of
-	// all, or little of what it is under, is left to the longer reports.
+	// all is left to the longer reports, and so is a row within a branch that is
+	// under a hundredth of all or a twentieth of the branch.
 	const (
 		alwaysShown = 5
 		leastShare  = 0.001
+		leastInner  = 0.01
 		leastPart   = 20
 	)
 	var order []int
 	for i := range nodes {
 		p := nodes[i].parent
-		if p < 0 || v.int(nodes[i].row, "bytes") >= v.int(nodes[p].row, "bytes")/leastPart {
+		if p < 0 || v.share(nodes[i].row, "share") >= leastInner && v.int(nodes[i].row, "bytes") >= v.int(nodes[p].row, "bytes")/leastPart {
 			order = append(order, i)
 		}
 	}
