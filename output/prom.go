@@ -198,6 +198,10 @@ func (p *promPage) table(r *Report, name string, labels []string, most int, colu
 	}
 	seen := map[string]bool{}
 	for _, row := range rows {
+		if len(all) == most {
+			rest.rows = append(rest.rows, row)
+			continue
+		}
 		s := series{rows: []int{row}}
 		known := true
 		for _, l := range labels {
@@ -210,7 +214,7 @@ func (p *promPage) table(r *Report, name string, labels []string, most int, colu
 			s.labels = append(s.labels, l, promValue(text))
 		}
 		id := strings.Join(s.labels, "\x00")
-		if len(all) == most || !known || seen[id] || slices.Contains(s.labels, promRest) {
+		if !known || seen[id] || slices.Contains(s.labels, promRest) {
 			rest.rows = append(rest.rows, row)
 			continue
 		}

@@ -61,7 +61,7 @@ func escaped(s string) string { return string(aggregate.AppendEscaped(nil, []byt
 func sampleReport() *Report {
 	const now = 1714564800000
 	patterns := aggregate.Table{Name: "patterns", Title: "Key patterns", Columns: patternColumns, Notes: []string{"212 keys were folded into * (1.2 MiB)"}}
-	for _, r := range [][]aggregate.Cell{
+	patterns.Rows = append(patterns.Rows, [][]aggregate.Cell{
 		patternRow("*", 0, 0, 6_523_497, total, 0.75, "string hash", "raw", ""),
 		patternRow("session:", 1, 0, 4_123_456, 11_460_000_000, 1, "string", "raw", ""),
 		patternRow("session:{uuid}", 2, 1, 4_123_456, 11_460_000_000, 1, "string", "raw", "identity"),
@@ -73,9 +73,7 @@ func sampleReport() *Report {
 		patternRow("feature-flags", 1, 1, 1, 1_500_000_000, 1, "hash", "hashtable", ""),
 		patternRow("events:", 1, 0, 40, 540_000_000, 1, "stream", "stream", ""),
 		patternRow("events:"+strings.Repeat("very-long-literal-", 6)+"end", 2, 1, 40, 540_000_000, 1, "stream", "stream", ""),
-	} {
-		patterns.Rows = append(patterns.Rows, r)
-	}
+	}...)
 	rest := int64(total - 11_460_000_000 - 4_800_000_000 - 1_500_000_000 - 540_000_000)
 	patterns.Rows = append(patterns.Rows, patternRow("*", 1, 1, 1000, rest/2, 0.5, "string", "embstr", ""))
 	for _, n := range hostileNames {

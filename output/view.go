@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"rdbaudit/aggregate"
@@ -53,7 +54,11 @@ func (r *Report) memoryParts() []memoryPart {
 	whole := m.Estimate
 	if rest, known := r.remainder(); known && rest > 0 {
 		whole = m.DumpUsedMem
-		parts = append(parts, memoryPart{Name: "remainder", Bytes: rest, Doc: "buffers, slack: not in a dump"})
+		doc := "buffers, slack: not in a dump"
+		if r.damaged() {
+			doc = "keys that were not read, buffers, slack"
+		}
+		parts = append(parts, memoryPart{Name: "remainder", Bytes: rest, Doc: doc})
 	}
 	for i := range parts {
 		parts[i].Share = ratio(parts[i].Bytes, whole)
@@ -139,26 +144,7 @@ func (r *Report) lead() [][]span {
 	var out [][]span
 	if v := r.view("patterns"); v != nil {
 		if top := mainPattern(v); top >= 0 {
-			keys, noTTL := v.int(top, "keys"), v.int(top, "no_ttl_keys")
-			ttl := Share(ratio(noTTL, keys)) + " of them without a TTL."
-			switch {
-			case keys == 1 && noTTL == 1:
-				ttl = "without a TTL."
-			case keys == 1:
-				ttl = "with a TTL."
-			case noTTL == 0:
-				ttl = "all with a TTL."
-			case noTTL == keys:
-				ttl = "none with a TTL."
-			}
-			s := []span{
-				{Share(ratio(v.int(top, "bytes"), t.Bytes)), figure}, {" of ", plain}, {Bytes(t.Bytes), figure}, {" is ", plain},
-				{patternText(v, top), name}, {": " + plural(keys, "key") + " of " + Bytes(v.int(top, "avg_bytes")), plain},
-			}
-			if keys > 1 {
-				s = append(s, span{" on average", plain})
-			}
-			out = append(out, append(s, span{", " + ttl, plain}))
+			out = append(out, r.patternSentence(v, top))
 		}
 	}
 	if v := r.view("largest"); v != nil && len(v.Rows) > 0 && v.has("key") {
@@ -175,11 +161,102 @@ func (r *Report) lead() [][]span {
 	return out
 }
 
+// patternSentence says of one row what it holds: "62 % of 18.4 GiB is
+// session:{uuid}, 4,123,456 strings, 31 % of them without a TTL, 2.71 KiB on average."
+func (r *Report) patternSentence(v *tableView, row int) []span {
+	const spread = 0.1
+	part := ratio(v.int(row, "bytes"), r.Totals.Bytes)
+	verb, begin, end := " is ", ", ", "."
+	switch {
+	case v.int(row, "leaf") == 0:
+		// The pattern ends in its separator, after which a comma would look like a part of it.
+		verb, begin, end = " is below ", " (", ")."
+	case v.cell(row, "pattern").S == "*":
+		verb = " is small patterns together, "
+	}
+	s := []span{{Share(part), figure}, {" of ", plain}, {Bytes(r.Totals.Bytes), figure}, {verb, plain}}
+	if part < spread {
+		s = append([]span{{"The memory is spread over many patterns. The largest part: ", plain}}, s...)
+	}
+	keys, noTTL := v.int(row, "keys"), v.int(row, "no_ttl_keys")
+	s = append(s, span{v.text(row, "pattern"), name})
+	if keys == 1 {
+		noun := typeNoun(v.str(row, "types"), false)
+		ttl := " with a TTL"
+		if noTTL == 1 {
+			ttl = " without a TTL"
+		}
+		return append(s, span{begin + "a single " + noun + ttl + end, plain})
+	}
+	ttl := Share(ratio(noTTL, keys)) + " of them without a TTL"
+	switch noTTL {
+	case 0:
+		ttl = "all of them with a TTL"
+	case keys:
+		ttl = "none of them with a TTL"
+	}
+	return append(s, span{begin + typesText(v.str(row, "types"), keys) + ", " + ttl + ", " + Bytes(v.int(row, "avg_bytes")) + " on average" + end, plain})
+}
+
+// typesText counts keys by what they are: "12 strings", "12 hashes and strings",
+// "12 keys, mostly hashes". It reads what the types column of the patterns says:
+// a type, or "hash 80.0%,string 20.0%".
+func typesText(types string, keys int64) string {
+	const mostly = 80
+	parts := strings.Split(types, ",")
+	if len(parts) == 1 {
+		return Count(keys) + " " + typeNoun(types, true)
+	}
+	var nouns []string
+	first := 0.0
+	for i, part := range parts {
+		at := strings.LastIndexByte(part, ' ')
+		share, err := strconv.ParseFloat(strings.TrimSuffix(part[at+1:], "%"), 64)
+		if at < 0 || err != nil {
+			return Count(keys) + " keys"
+		}
+		nouns = append(nouns, typeNoun(part[:at], true))
+		if i == 0 {
+			first = share
+		}
+	}
+	switch {
+	case first >= mostly:
+		return Count(keys) + " keys, mostly " + nouns[0]
+	case len(nouns) == 2:
+		return Count(keys) + " " + nouns[0] + " and " + nouns[1]
+	}
+	return Count(keys) + " keys of " + Count(int64(len(nouns))) + " types"
+}
+
+// typeNoun names keys of one type; "key" for all but the server's own types.
+func typeNoun(typ string, many bool) string {
+	switch typ {
+	case "string", "list", "set", "stream":
+	case "zset":
+		typ = "sorted set"
+	case "hash":
+		if many {
+			return "hashes"
+		}
+	default:
+		if strings.HasPrefix(typ, "module:") {
+			typ = "module value"
+		} else {
+			typ = "key"
+		}
+	}
+	if many {
+		typ += "s"
+	}
+	return typ
+}
+
 // mainPattern is the row that says where most of the memory is: the largest
 // under the root, or the one within it that holds most of it, and so on down.
 // -1 if there are no rows.
 func mainPattern(v *tableView) int {
-	const most = 0.7
+	const most = 0.6
 	nodes := patternTree(v)
 	if len(nodes) == 0 {
 		return -1
@@ -193,15 +270,6 @@ func mainPattern(v *tableView) int {
 		at = child
 	}
 	return nodes[at].row
-}
-
-// patternText is a pattern within a sentence: an inner node, which ends in its
-// separator, gets a * there.
-func patternText(v *tableView, row int) string {
-	if p := v.str(row, "pattern"); v.int(row, "leaf") == 0 && p != "" && p[len(p)-1] != '*' {
-		return p + "*"
-	}
-	return v.text(row, "pattern")
 }
 
 // serverName writes "redis 7.2.6" as its makers do.
@@ -337,7 +405,19 @@ func (v *tableView) cell(row int, column string) *aggregate.Cell {
 	return &nullCell
 }
 
-func (v *tableView) int(row int, column string) int64     { return v.cell(row, column).I }
+func (v *tableView) int(row int, column string) int64 { return v.cell(row, column).I }
+
+// ints is a whole column, for loops that would look its name up for every row.
+func (v *tableView) ints(column string) []int64 {
+	out := make([]int64, len(v.Rows))
+	if at, ok := v.at[column]; ok {
+		for i, row := range v.Rows {
+			out[i] = row[at].I
+		}
+	}
+	return out
+}
+
 func (v *tableView) share(row int, column string) float64 { return v.cell(row, column).F }
 func (v *tableView) str(row int, column string) string    { return clean(v.cell(row, column).S) }
 
@@ -384,7 +464,8 @@ func patternTree(v *tableView) []patternNode {
 	}
 	children := make([][]int, len(v.Rows))
 	var roots []int
-	isRoot := func(i int) bool { return v.int(i, "depth") == 0 && v.int(i, "leaf") == 0 }
+	depth, leaf, bytes := v.ints("depth"), v.ints("leaf"), v.ints("bytes")
+	isRoot := func(i int) bool { return depth[i] == 0 && leaf[i] == 0 }
 	for i, p := range parents {
 		if isRoot(i) {
 			continue
@@ -395,7 +476,7 @@ func patternTree(v *tableView) []patternNode {
 			children[p] = append(children[p], i)
 		}
 	}
-	byBytes := func(a, b int) int { return cmp.Compare(v.int(b, "bytes"), v.int(a, "bytes")) }
+	byBytes := func(a, b int) int { return cmp.Compare(bytes[b], bytes[a]) }
 	nodes := make([]patternNode, 0, len(v.Rows))
 	type frame struct{ row, parent, level int }
 	stack := make([]frame, 0, 64)
@@ -422,8 +503,10 @@ func patternTree(v *tableView) []patternNode {
 // compactTree leaves out the nodes whose only child holds the same keys: the child
 // says it all.
 func compactTree(v *tableView, nodes []patternNode) []patternNode {
+	keys, bytes := v.ints("keys"), v.ints("bytes")
 	same := func(a, b int) bool {
-		return v.int(nodes[a].row, "keys") == v.int(nodes[b].row, "keys") && v.int(nodes[a].row, "bytes") == v.int(nodes[b].row, "bytes")
+		a, b = nodes[a].row, nodes[b].row
+		return keys[a] == keys[b] && bytes[a] == bytes[b]
 	}
 	out := make([]patternNode, 0, len(nodes))
 	place := make([]int, len(nodes)) // of a node, or of the node above it that stays
@@ -458,9 +541,9 @@ func patternStem(p string) string { return strings.TrimSuffix(p, "*") }
 func parentsByOrder(v *tableView) []int {
 	parents := make([]int, len(v.Rows))
 	var path []int // rows from the top down to the row before
+	depth := v.ints("depth")
 	for i := range v.Rows {
-		depth := v.int(i, "depth")
-		for len(path) > 0 && v.int(path[len(path)-1], "depth") >= depth {
+		for len(path) > 0 && depth[path[len(path)-1]] >= depth[i] {
 			path = path[:len(path)-1]
 		}
 		parents[i] = -1

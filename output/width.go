@@ -66,12 +66,7 @@ func isASCII(s string) bool {
 	return true
 }
 
-// padRight and padLeft fill a text to a width; a wider text is cut.
-func padRight(s string, width int) string {
-	s = middle(s, width)
-	return s + strings.Repeat(" ", width-displayWidth(s))
-}
-
+// padLeft fills a text to a width from the left; a wider text is cut.
 func padLeft(s string, width int) string {
 	s = middle(s, width)
 	return strings.Repeat(" ", width-displayWidth(s)) + s
