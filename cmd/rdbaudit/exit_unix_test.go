@@ -21,7 +21,7 @@ import (
 // temporary, and ends at once even where it waits for input.
 func TestSignals(t *testing.T) {
 	inDir(t)
-	bigDump(t, "big.rdb", 1_500_000)
+	bigDump(t, "big.rdb", 1_000_000)
 	write(t, "old.csv", []byte("as it was"))
 	require.NoError(t, syscall.Mkfifo("pipe", 0o644))
 	before := listing(t)

@@ -268,6 +268,23 @@ func (f *filterFlags) keep(p *aggregate.Patterner) func(*rdbparse.Key) bool {
 	}
 }
 
+// hint says that no key passed, and what may have been meant: user:* is a row
+// of the table, and all below user: to those who think of file names.
+func (f *filterFlags) hint(e *env, passed int64, separators []string) {
+	if !f.active || passed > 0 {
+		return
+	}
+	say := "no key passed the filter"
+	for _, in := range f.in {
+		for _, sep := range separators {
+			if below, ok := strings.CutSuffix(in, sep+"*"); ok && below != "" {
+				say += "; all below " + printable(below) + " is --in '" + printable(below+sep) + "'"
+			}
+		}
+	}
+	fmt.Fprintln(e.stderr, "rdbaudit: "+say)
+}
+
 func anyMatch(list []*regexp.Regexp, b []byte) bool {
 	for _, re := range list {
 		if re.Match(b) {

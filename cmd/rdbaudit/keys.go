@@ -124,6 +124,7 @@ func writeKeys(e *env, args []string, path string, o output.KeyOptions, opts *ag
 	}
 	p := startProgress(e, mode, totalSize(inputs), read.sum, func() string { return "keys" })
 	defer p.end()
+	passed := int64(0)
 	for i, in := range inputs {
 		d, err := openDump(e, in, model)
 		if err != nil {
@@ -142,6 +143,7 @@ func writeKeys(e *env, args []string, path string, o output.KeyOptions, opts *ag
 				continue
 			}
 			rec.Source = int32(i)
+			passed++
 			if werr := rows.add(rec, in.Path); werr != nil {
 				d.close()
 				rows.close()
@@ -169,6 +171,7 @@ func writeKeys(e *env, args []string, path string, o output.KeyOptions, opts *ag
 	} else if commitErr := out.commit(); commitErr != nil {
 		return commitErr
 	} else {
+		filter.hint(e, passed, opts.Separators)
 		return err
 	}
 }

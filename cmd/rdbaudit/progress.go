@@ -59,7 +59,8 @@ func startProgress(e *env, mode string, total int64, bytes func() int64, label f
 			},
 			progressbar.OptionUseANSICodes(e.stderrTerm),
 			progressbar.OptionSetWidth(20), progressbar.OptionClearOnFinish(), progressbar.OptionSetPredictTime(true),
-			progressbar.OptionThrottle(65*time.Millisecond), progressbar.OptionSpinnerType(14), progressbar.OptionFullWidth())
+			progressbar.OptionThrottle(65*time.Millisecond), progressbar.OptionSpinnerType(14), progressbar.OptionFullWidth(),
+			progressbar.OptionSetSpinnerChangeInterval(0)) // no goroutine of its own, which would draw after the end
 	}
 	p.done.Add(1)
 	go p.run(every)

@@ -379,6 +379,7 @@ func (run *reportRun) finish(set *aggregate.Set) (*output.Report, error) {
 		return nil, status
 	}
 	rep.Totals = *set.Totals()
+	run.f.filter.hint(run.e, rep.Totals.Keys, run.opts.Separators)
 	run.memory(rep)
 	run.model(rep, models)
 	rep.Tables = set.Tables()
