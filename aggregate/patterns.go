@@ -282,7 +282,7 @@ func hasLiteral(marked []byte) bool {
 
 // Tables renders the table "patterns". The argument is ignored.
 func (p *Patterns) Tables(*Totals) []Table {
-	table := Table{Name: "patterns", Title: "Memory by key pattern", Columns: patternColumns()}
+	table := Table{Name: "patterns", Title: "Memory by key pattern", Columns: PatternColumns()}
 	table.Rows, table.Notes = p.render()
 	if keys, bytes := p.Folded(); keys > 0 {
 		table.Notes = append(table.Notes, fmt.Sprintf(
@@ -292,7 +292,8 @@ func (p *Patterns) Tables(*Totals) []Table {
 	return []Table{table}
 }
 
-func patternColumns() []Column {
+// PatternColumns are the columns of the pattern table, and the metrics of rules.
+func PatternColumns() []Column {
 	return []Column{
 		{"pattern", Name, "key pattern; an inner node of the tree ends in its separator, the root is *"},
 		{"depth", Count, "segments of the pattern; 0 for the root"},

@@ -14,6 +14,7 @@ func Specs() []Spec {
 		{"ttl", "keys by time to live", func(o *Options) Analysis { return NewTTL(o) }},
 		{"idle", "keys by time since their last access", func(o *Options) Analysis { return NewIdle(o) }},
 		{"frequency", "keys by LFU access counter", func(o *Options) Analysis { return NewFreq(o) }},
+		{"audit", "what other encodings would take", func(o *Options) Analysis { return NewAudit(o) }},
 	}
 }
 
@@ -31,6 +32,7 @@ type Set struct {
 	ttl      *TTL
 	idle     *Idle
 	freq     *Freq
+	audit    *Audit
 }
 
 // NewSet makes a set, or says what is wrong with the options.
@@ -40,7 +42,7 @@ func NewSet(o *Options) (*Set, error) {
 	}
 	return &Set{
 		o: o.normal(), patterns: NewPatterns(o), types: NewTypes(o), totals: NewTotals(o), largest: NewTop(o),
-		sizes: NewSizes(o), ttl: NewTTL(o), idle: NewIdle(o), freq: NewFreq(o),
+		sizes: NewSizes(o), ttl: NewTTL(o), idle: NewIdle(o), freq: NewFreq(o), audit: NewAudit(o),
 	}, nil
 }
 
@@ -57,11 +59,12 @@ func (s *Set) Add(r *estimate.Record) {
 	s.ttl.add(it)
 	s.idle.add(it)
 	s.freq.add(it)
+	s.audit.add(r, it.text)
 }
 
 // analyses are in the order of Specs.
 func (s *Set) analyses() []Analysis {
-	return []Analysis{s.patterns, s.types, s.totals, s.largest, s.sizes, s.ttl, s.idle, s.freq}
+	return []Analysis{s.patterns, s.types, s.totals, s.largest, s.sizes, s.ttl, s.idle, s.freq, s.audit}
 }
 
 // Merge counts all that o has counted; o must not be used afterwards. The

@@ -98,7 +98,7 @@ func (s *sizer) pairCost(f, v int64, ttl bool) {
 
 func (s *sizer) hashTable(kind tableKind, steps []step) {
 	if s.ttls == 0 {
-		s.auditPacked(s.packedBuilt())
+		s.auditPacked(s.packedBuilt(), s.Limits.HashEntries, s.Limits.HashValue)
 	}
 	s.enc = Hashtable
 	s.key()

@@ -116,6 +116,7 @@ type Audit struct {
 	// if the limits let it be packed; 0 for all others. Record.Largest is then
 	// the length that the value limit would have to allow.
 	Packed int64
+	Over   Over // the limits that keep such a collection from being packed; none: only its past does
 	// Squeezed is how many bytes LZF made of a string value in the dump, 0 if
 	// the server did not compress it. Record.Largest is its length.
 	Squeezed int64
@@ -128,6 +129,16 @@ type Audit struct {
 	// AsHashPacked says that such a hash would be packed.
 	AsHashPacked bool
 }
+
+// Over says which limits of its type a collection exceeds.
+type Over uint8
+
+// The limits, as bits.
+const (
+	OverEntries Over = 1 << iota
+	OverValue
+	OverIntset // a set of integers, which set-max-intset-entries limits
+)
 
 // JSONState is what is known of a string value.
 type JSONState uint8

@@ -1,5 +1,7 @@
 package estimate
 
+import "math"
+
 // Sets: integers are an intset up to a limit, small sets a listpack since
 // 7.2, the rest a hash table (t_set.c, rdb.c rdbLoadObject).
 
@@ -59,9 +61,12 @@ func (s *sizer) memberLengths(lens []int64) {
 func (s *sizer) setTable(kind tableKind, steps []step) {
 	switch {
 	case s.firstText < 0:
-		s.auditPacked(8 + s.n*max(intsetWidth(s.minInt), intsetWidth(s.maxInt)))
+		s.auditPacked(8+s.n*max(intsetWidth(s.minInt), intsetWidth(s.maxInt)), s.Limits.SetIntset, math.MaxInt64)
+		if s.over&OverEntries != 0 {
+			s.over = OverIntset
+		}
 	case s.l.setListpack:
-		s.auditPacked(s.packedBuilt())
+		s.auditPacked(s.packedBuilt(), s.Limits.SetEntries, s.Limits.SetValue)
 	}
 	s.enc = Hashtable
 	s.key()

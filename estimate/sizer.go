@@ -61,6 +61,7 @@ type sizer struct {
 	opaque bool
 	shrunk bool  // a table that a restart would pack again
 	packed int64 // size of a table if it were packed, for an audit
+	over   Over
 
 	// sums over elements
 	n              int64 // elements seen
@@ -260,9 +261,17 @@ func (s *sizer) keyAlloc() int64 {
 }
 
 // auditPacked notes for an audit what a table would take packed in b bytes.
-func (s *sizer) auditPacked(b int64) {
-	if s.Audit && s.build && s.n <= auditEntries {
-		s.packed = s.keyAlloc() + s.a.Class(b)
+// entries and value are the limits that would have to allow it.
+func (s *sizer) auditPacked(b, entries, value int64) {
+	if !s.Audit || !s.build || s.n > auditEntries {
+		return
+	}
+	s.packed, s.over = s.keyAlloc()+s.a.Class(b), 0
+	if s.n > entries {
+		s.over |= OverEntries
+	}
+	if s.longest > value {
+		s.over |= OverValue
 	}
 }
 

@@ -174,7 +174,7 @@ func (e *Estimator) value(k *rdbparse.Key) error {
 		}
 		if s.Audit {
 			r.Audit = e.audit
-			r.Audit.Packed = s.packed
+			r.Audit.Packed, r.Audit.Over = s.packed, s.over
 		}
 	}
 	return nil

@@ -107,7 +107,7 @@ func (s *sizer) endZSetBlob(b int64, opened, rebuild bool) {
 const skiplistLevels = 32
 
 func (s *sizer) skiplist(kind tableKind) {
-	s.auditPacked(s.packedBuilt())
+	s.auditPacked(s.packedBuilt(), s.Limits.ZSetEntries, s.Limits.ZSetValue)
 	s.enc = Skiplist
 	s.key()
 	s.add("sorted set", 1, 16, 16, s.a.Class(16))

@@ -42,6 +42,8 @@ of their ending or FORMAT=PATH, and - is stdout:
 			fs.StringVar(&f.patterns.tableMemory, "table-memory", "64mb", "memory for all tables; when it is full, the smallest patterns fold")
 			fs.IntVar(&f.scan.jobs, "jobs", runtime.GOMAXPROCS(0), "dumps read side by side, and workers that add up (default: one per CPU)")
 			f.model.add(fs)
+			fs.StringVar(&f.json, "json-values", "sample", "look for JSON in string values: full (all), sample (one of every eight) or off")
+			fs.StringArrayVar(&f.failOn, "fail-on", nil, "exit with 4 if this holds: 'no-ttl-bytes(session:*) > 1GB' (repeatable; metrics are the columns of the pattern table)")
 			fs.StringVar(&f.info, "info", "", "join the output of INFO, from FILE, to the reconciliation")
 			f.scan.add(fs)
 			return func(e *env, args []string) error { return f.run(e, args) }
@@ -54,6 +56,9 @@ type reportFlags struct {
 	format   string
 	color    string
 	info     string
+	json     string
+	failOn   []string
+	rules    []*rule
 	model    modelFlags
 	filter   filterFlags
 	patterns patternFlags
@@ -158,6 +163,16 @@ func (f *reportFlags) run(e *env, args []string) error {
 	if f.color != "auto" && f.color != "always" && f.color != "never" {
 		return usageError("--color is auto, always or never, not %q", f.color)
 	}
+	if _, ok := jsonEvery[f.json]; !ok {
+		return usageError("--json-values is full, sample or off, not %q", f.json)
+	}
+	for _, text := range f.failOn {
+		r, err := parseRule(text)
+		if err != nil {
+			return err
+		}
+		f.rules = append(f.rules, r)
+	}
 	targets, err := f.targets()
 	if err != nil {
 		return err
@@ -188,6 +203,18 @@ func (f *reportFlags) run(e *env, args []string) error {
 	}
 	if err := f.write(e, rep, targets); err != nil {
 		return err
+	}
+	broken := 0
+	if t := rep.Table("patterns"); t != nil {
+		for _, r := range f.rules {
+			if text, is := r.broken(t.Rows); is {
+				broken++
+				fmt.Fprintln(e.stderr, "rdbaudit: "+text)
+			}
+		}
+	}
+	if readErr == nil && broken > 0 {
+		return &exitError{exitRule, nil}
 	}
 	return readErr
 }
@@ -239,6 +266,9 @@ type reportRun struct {
 	gone    []error // of inputs that could not be opened, by index
 	expired []life
 }
+
+// jsonEvery is of how many string values one is looked at.
+var jsonEvery = map[string]uint32{"full": 1, "sample": 8, "off": 0}
 
 // life counts the keys that a loading server would leave out.
 type life struct{ keys, bytes int64 }
@@ -317,6 +347,7 @@ func (run *reportRun) readOne(i int, w *workers, read *readBytes) {
 	if len(run.f.filter.in) > 0 {
 		keep, _ = aggregate.NewPatterner(run.opts)
 	}
+	d.config.Audit, d.config.JSON = true, jsonEvery[run.f.json]
 	est := d.estimator(&run.f.scan, run.f.filter.keep(keep))
 	est.WantLargest = w.wantLargest
 	b := <-w.free
@@ -383,11 +414,25 @@ func (run *reportRun) finish(set *aggregate.Set) (*output.Report, error) {
 	run.memory(rep)
 	run.model(rep, models)
 	rep.Tables = set.Tables()
+	found := set.Findings(rep.Tables, aggregate.AuditOptions{
+		JSONEvery: int64(jsonEvery[run.f.json]), Limits: run.dumps[first(run.gone)].config.Limits, Line: rep.Model.Line,
+	})
+	rep.Tables = append(rep.Tables, aggregate.FindingsTable(found))
 	if run.info != nil {
 		rep.Tables = append(rep.Tables, run.info.table())
 	}
 	run.notes(rep)
 	return rep, status
+}
+
+// first is the index of the first input that could be opened.
+func first(gone []error) int {
+	for i, err := range gone {
+		if err == nil {
+			return i
+		}
+	}
+	return 0
 }
 
 // warn says what the first lines of a report must say of a dump.

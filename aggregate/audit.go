@@ -1,0 +1,246 @@
+package aggregate
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"slices"
+
+	"rdbaudit/estimate"
+)
+
+// Audit is the analysis "audit": by pattern, what it would save to hold keys
+// otherwise. It counts what Record.Audit says and nothing of other records.
+type Audit struct {
+	o     *Options
+	p     *Patterner
+	rows  map[string]*auditRow // by pattern in marked form
+	other auditRow             // of patterns beyond the cap
+	buf   []byte
+}
+
+// maxAuditRows bounds the patterns told apart; a row is about 600 bytes.
+const maxAuditRows = 10_000
+
+// switched sums keys that would be held another way.
+type switched struct {
+	keys, before, after int64
+	maxEntries, maxLen  int64 // what limits would have to allow
+	overEntries         int64 // keys
+	overValue           int64
+	overIntset          int64
+	maxInts             int64 // members of the largest set of integers
+	gain                int64 // of the example
+	example             []byte
+}
+
+// auditTypes are the types of collections that can be packed.
+const auditTypes = int(estimate.NumTypes)
+
+type auditRow struct {
+	lost    [auditTypes]switched // tables that limits keep from being packed
+	past    [auditTypes]switched // tables that only their past keeps so
+	json    switched             // JSON objects among those looked at, as hashes
+	looked  int64                // string values looked at for JSON
+	loose   int64                // JSON objects whose hash would be no packed one
+	squeeze switched             // string values that LZF made smaller; before and after are of the value alone
+}
+
+// NewAudit makes the analysis "audit".
+func NewAudit(o *Options) *Audit {
+	o = o.normal()
+	p, _ := NewPatterner(o)
+	return &Audit{o: o, p: p, rows: make(map[string]*auditRow)}
+}
+
+// Add counts one record.
+func (a *Audit) Add(r *estimate.Record) {
+	if r.Audit == (estimate.Audit{}) {
+		return
+	}
+	a.buf, _ = a.p.walk(a.buf[:0], r.Key, true)
+	a.add(r, a.buf)
+}
+
+// add counts a record whose pattern in marked form is known.
+func (a *Audit) add(r *estimate.Record, pattern []byte) {
+	x := &r.Audit
+	if *x == (estimate.Audit{}) {
+		return
+	}
+	row := a.rows[string(pattern)]
+	if row == nil {
+		if row = &a.other; len(a.rows) < maxAuditRows {
+			row = &auditRow{}
+			a.rows[string(pattern)] = row
+		}
+	}
+	if x.Packed > 0 {
+		s := &row.past[r.Type]
+		if x.Over != 0 {
+			s = &row.lost[r.Type]
+			if x.Over&estimate.OverIntset != 0 {
+				s.overIntset++
+				s.maxInts = max(s.maxInts, r.Elems)
+			} else {
+				s.maxEntries, s.maxLen = max(s.maxEntries, r.Elems), max(s.maxLen, r.Largest)
+			}
+			if x.Over&estimate.OverEntries != 0 {
+				s.overEntries++
+			}
+			if x.Over&estimate.OverValue != 0 {
+				s.overValue++
+			}
+		}
+		s.count(r, r.Alloc, x.Packed)
+	}
+	if x.JSON != estimate.JSONUnseen {
+		row.looked++
+	}
+	if x.JSON == estimate.JSONObject {
+		row.json.count(r, r.Alloc, x.AsHash)
+		row.json.maxEntries = max(row.json.maxEntries, int64(x.Fields))
+		if !x.AsHashPacked {
+			row.loose++
+		}
+	}
+	if x.Squeezed > 0 {
+		row.squeeze.count(r, r.Largest, x.Squeezed)
+	}
+}
+
+// maxExample bounds the name of an example.
+const maxExample = 256
+
+func (s *switched) count(r *estimate.Record, before, after int64) {
+	s.keys++
+	s.before += before
+	s.after += after
+	s.offer(before-after, r.Key[:min(len(r.Key), maxExample)])
+}
+
+// offer keeps the example with the largest gain, of equals the first by name.
+func (s *switched) offer(gain int64, key []byte) {
+	if s.example == nil || gain > s.gain || gain == s.gain && bytes.Compare(key, s.example) < 0 {
+		s.gain = gain
+		s.example = append(s.example[:0], key...)
+	}
+}
+
+func (s *switched) merge(o *switched) {
+	if o.keys == 0 {
+		return
+	}
+	s.keys += o.keys
+	s.before += o.before
+	s.after += o.after
+	s.maxEntries, s.maxLen = max(s.maxEntries, o.maxEntries), max(s.maxLen, o.maxLen)
+	s.overEntries += o.overEntries
+	s.overValue += o.overValue
+	s.overIntset += o.overIntset
+	s.maxInts = max(s.maxInts, o.maxInts)
+	s.offer(o.gain, o.example)
+}
+
+func (r *auditRow) merge(o *auditRow) {
+	for t := range r.lost {
+		r.lost[t].merge(&o.lost[t])
+		r.past[t].merge(&o.past[t])
+	}
+	r.json.merge(&o.json)
+	r.squeeze.merge(&o.squeeze)
+	r.looked += o.looked
+	r.loose += o.loose
+}
+
+// Merge counts all that other has counted.
+func (a *Audit) Merge(other Analysis) error {
+	o, ok := other.(*Audit)
+	if !ok {
+		return errType(a, other)
+	}
+	if err := a.o.same(o.o); err != nil {
+		return err
+	}
+	names := make([]string, 0, len(o.rows))
+	for name := range o.rows {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		switch row := a.rows[name]; {
+		case row != nil:
+			row.merge(o.rows[name])
+		case len(a.rows) < maxAuditRows:
+			a.rows[name] = o.rows[name]
+		default:
+			a.other.merge(o.rows[name])
+		}
+	}
+	a.other.merge(&o.other)
+	return nil
+}
+
+// each calls f with each row, by printed pattern.
+func (a *Audit) each(f func(pattern string, r *auditRow)) {
+	names := make([]string, 0, len(a.rows))
+	for name := range a.rows {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		f(string(a.p.expand(nil, []byte(name))), a.rows[name])
+	}
+	if a.other.keys() > 0 {
+		f("*", &a.other)
+	}
+}
+
+func (r *auditRow) keys() int64 {
+	n := r.json.keys + r.squeeze.keys + r.looked
+	for t := range r.lost {
+		n += r.lost[t].keys + r.past[t].keys
+	}
+	return n
+}
+
+// Tables renders the table "audit": what each pattern would save.
+func (a *Audit) Tables(*Totals) []Table {
+	table := Table{Name: "audit", Title: "What other encodings would take", Columns: []Column{
+		{"pattern", Name, "key pattern"},
+		{"kind", Text, "packed: tables that a larger limit would pack; restart: tables that a restart packs; json: JSON strings as hashes, of those looked at; lzf: string values as LZF compresses them"},
+		{"type", Text, "type of the keys"},
+		{"keys", Count, "keys"},
+		{"bytes", Bytes, "their bytes now; of lzf: of the values alone"},
+		{"bytes_after", Bytes, "and then"},
+		{"saves", Bytes, "bytes less"},
+		{"max_entries", Count, "most elements of one"},
+		{"max_length", Bytes, "longest element"},
+		{"example", Name, "the key that saves most"},
+	}}
+	put := func(pattern, kind, typ string, s *switched) {
+		if s.keys == 0 {
+			return
+		}
+		table.Rows = append(table.Rows, []Cell{
+			{S: pattern}, {S: kind}, {S: typ}, {I: s.keys}, {I: s.before}, {I: s.after}, {I: s.before - s.after},
+			{I: max(s.maxEntries, s.maxInts)}, {I: s.maxLen}, {S: string(AppendEscaped(nil, s.example))},
+		})
+	}
+	a.each(func(pattern string, r *auditRow) {
+		for t := range r.lost {
+			put(pattern, "packed", estimate.Type(t).String(), &r.lost[t])
+			put(pattern, "restart", estimate.Type(t).String(), &r.past[t])
+		}
+		put(pattern, "json", "string", &r.json)
+		put(pattern, "lzf", "string", &r.squeeze)
+	})
+	slices.SortStableFunc(table.Rows, func(x, y []Cell) int { return cmp.Compare(y[6].I, x[6].I) })
+	if a.other.keys() > 0 {
+		table.Notes = append(table.Notes, fmt.Sprintf("more than %d patterns: the rest is in the row *", maxAuditRows))
+	}
+	if len(table.Rows) == 0 {
+		return nil
+	}
+	return []Table{table}
+}

@@ -1,0 +1,291 @@
+package aggregate
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"rdbaudit/estimate"
+)
+
+// Finding is something that an expert would say about a dump: where, what it
+// is, what it costs and what to do.
+type Finding struct {
+	Kind     string // a name of FindingKinds
+	Pattern  string // printed pattern, "" for the whole dump
+	Keys     int64  // that it is about
+	Bytes    int64  // what they cost now
+	After    int64  // what they would cost then; Bytes if nothing is saved
+	Sure     string // exact, expected, or estimated with how far it may be off
+	Evidence string // counts and lengths, in words
+	Example  string // a key, printed
+	Advice   string // the setting, the command or the change of code
+}
+
+// Saves is how many bytes following the advice gives back.
+func (f *Finding) Saves() int64 { return f.Bytes - f.After }
+
+// FindingKind is a row of the list of kinds of findings.
+type FindingKind struct {
+	Name  string
+	Title string
+	Doc   string // what it means, in plain words, with sources
+	find  func(*auditor)
+}
+
+// AuditOptions say what findings need to know beside the sums.
+type AuditOptions struct {
+	JSONEvery int64           // one of so many string values was looked at for JSON; 0: none
+	Limits    estimate.Limits // in force
+	Line      string          // server line, for the names of settings
+	MinShare  float64         // least share of all bytes that a saving must have; default 0.5 %
+}
+
+// auditor collects the findings of one set.
+type auditor struct {
+	o     AuditOptions
+	set   *Set
+	rows  [][]Cell // of the pattern table
+	min   int64    // least saving
+	found []Finding
+}
+
+// Findings says what there is to say about what a set has counted. tables are
+// the ones that it has rendered. The largest saving comes first.
+func (s *Set) Findings(tables []Table, o AuditOptions) []Finding {
+	if o.MinShare <= 0 {
+		o.MinShare = 0.005
+	}
+	a := &auditor{o: o, set: s, min: max(int64(float64(s.totals.Bytes)*o.MinShare), 1)}
+	for i := range tables {
+		if tables[i].Name == "patterns" {
+			a.rows = tables[i].Rows
+		}
+	}
+	for _, k := range FindingKinds() {
+		n := len(a.found)
+		k.find(a)
+		for i := range a.found[n:] {
+			a.found[n+i].Kind = k.Name
+		}
+	}
+	slices.SortStableFunc(a.found, func(x, y Finding) int {
+		return cmp.Or(cmp.Compare(y.Saves(), x.Saves()), cmp.Compare(y.Bytes, x.Bytes), cmp.Compare(x.Kind, y.Kind), cmp.Compare(x.Pattern, y.Pattern))
+	})
+	return a.found
+}
+
+// FindingsTable shows findings as a table.
+func FindingsTable(list []Finding) Table {
+	t := Table{Name: "findings", Title: "Findings", Columns: []Column{
+		{"finding", Text, "kind; rdbaudit explain KIND tells more"},
+		{"pattern", Name, "key pattern, empty for the whole dump"},
+		{"keys", Count, "keys that it is about"},
+		{"bytes", Bytes, "what they cost now"},
+		{"bytes_after", Bytes, "what they would cost then"},
+		{"saves", Bytes, "the difference"},
+		{"sure", Text, "how sure the saving is"},
+		{"evidence", Text, "counts and lengths"},
+		{"example", Name, "a key"},
+		{"advice", Text, "what to do"},
+	}}
+	for i := range list {
+		f := &list[i]
+		t.Rows = append(t.Rows, []Cell{
+			{S: f.Kind}, {S: f.Pattern}, {I: f.Keys}, {I: f.Bytes}, {I: f.After}, {I: f.Saves()},
+			{S: f.Sure}, {S: f.Evidence}, {S: f.Example}, {S: f.Advice},
+		})
+	}
+	return t
+}
+
+// FindingKinds lists the kinds, in the order in which an audit looks for them.
+func FindingKinds() []FindingKind {
+	return []FindingKind{
+		{"compact-encoding-lost", "Collections that a larger limit would pack", docLost, findLost},
+		{"restart-packs", "Tables that a restart would pack", docRestart, findRestart},
+		{"json-strings", "JSON strings that could be hashes", docJSON, findJSON},
+		{"compressible-values", "Values that compress well", docCompress, findCompress},
+		{"ttl-forgotten", "A few keys without TTL among many that expire", docForgotten, findForgotten},
+		{"no-ttl", "Patterns without any TTL", docNoTTL, findNoTTL},
+		{"expired-held", "Expired keys that still take memory", docExpired, findExpired},
+		{"opaque", "Data that no formula covers", docOpaque, findOpaque},
+	}
+}
+
+func example(b []byte) string { return string(AppendEscaped(nil, b)) }
+
+// settingFamily is the name of a type's limits in redis.conf of the line.
+func (a *auditor) setting(t estimate.Type, what string) string {
+	family := "listpack"
+	if a.o.Line == "redis-6.2" {
+		family = "ziplist"
+	}
+	return t.String() + "-max-" + family + "-" + what
+}
+
+func plural(t estimate.Type) string {
+	switch t {
+	case estimate.Hash:
+		return "hashes"
+	case estimate.ZSet:
+		return "sorted sets"
+	}
+	return t.String() + "s"
+}
+
+func findLost(a *auditor) {
+	a.set.audit.each(func(pattern string, r *auditRow) {
+		for i := range r.lost {
+			s := &r.lost[i]
+			t := estimate.Type(i)
+			if s.before-s.after < a.min || s.keys == 0 {
+				continue
+			}
+			var over, advice []string
+			if s.overIntset > 0 {
+				over = append(over, fmt.Sprintf("%d are integers and too many (up to %d)", s.overIntset, s.maxInts))
+				advice = append(advice, fmt.Sprintf("set-max-intset-entries %d", s.maxInts))
+			}
+			if s.overEntries > 0 {
+				over = append(over, fmt.Sprintf("%d have too many elements (up to %d)", s.overEntries, s.maxEntries))
+				advice = append(advice, fmt.Sprintf("%s %d", a.setting(t, "entries"), s.maxEntries))
+			}
+			if s.overValue > 0 {
+				over = append(over, fmt.Sprintf("%d have too long an element (up to %d bytes)", s.overValue, s.maxLen))
+				advice = append(advice, fmt.Sprintf("%s %d", a.setting(t, "value"), s.maxLen))
+			}
+			a.found = append(a.found, Finding{
+				Pattern: pattern, Keys: s.keys, Bytes: s.before, After: s.after, Sure: "exact after a restart with these limits, but for what is chance in the tables",
+				Evidence: fmt.Sprintf("%s, of which %s", plural(t), strings.Join(over, " and ")), Example: example(s.example),
+				Advice: "in redis.conf: " + strings.Join(advice, "; ") + ". A packed collection is searched from its start: raise limits in steps and watch latency, or move the one long field out",
+			})
+		}
+	})
+}
+
+func findRestart(a *auditor) {
+	var keys, before, after int64
+	var best *switched
+	a.set.audit.each(func(pattern string, r *auditRow) {
+		for i := range r.past {
+			s := &r.past[i]
+			keys, before, after = keys+s.keys, before+s.before, after+s.after
+			if s.keys > 0 && (best == nil || s.gain > best.gain) {
+				best = s
+			}
+		}
+	})
+	if before-after < a.min || best == nil {
+		return
+	}
+	a.found = append(a.found, Finding{
+		Keys: keys, Bytes: before, After: after, Sure: "a lower bound: the dump does not say how large the tables still are",
+		Evidence: "tables that fit the limits, because they were larger once", Example: example(best.example),
+		Advice: "restart, or fail over to a replica that has been restarted: loading packs them",
+	})
+}
+
+func findJSON(a *auditor) {
+	if a.o.JSONEvery <= 0 {
+		return
+	}
+	every := a.o.JSONEvery
+	a.set.audit.each(func(pattern string, r *auditRow) {
+		s := &r.json
+		if s.keys == 0 || 2*s.keys < r.looked || every*(s.before-s.after) < a.min {
+			return
+		}
+		sure := "exact for a server that is given the hashes"
+		if every > 1 {
+			// Of n keys looked at, the share of objects is off by at most this much, 19 times of 20.
+			sure = fmt.Sprintf("estimated from %d of every %d values looked at; --json-values full looks at all", 1, every)
+		}
+		evidence := fmt.Sprintf("%d of %d values looked at are JSON objects of up to %d fields", s.keys, r.looked, s.maxEntries)
+		if r.loose > 0 {
+			evidence += fmt.Sprintf("; %d of them exceed the limits of packed hashes", r.loose)
+		}
+		a.found = append(a.found, Finding{
+			Pattern: pattern, Keys: every * s.keys, Bytes: every * s.before, After: every * s.after, Sure: sure, Evidence: evidence, Example: example(s.example),
+			Advice: "store them as hashes: HSET key field value ... instead of SET key json; nested values stay JSON text in their field. Single fields can then be read and written alone",
+		})
+	})
+}
+
+func findCompress(a *auditor) {
+	a.set.audit.each(func(pattern string, r *auditRow) {
+		s := &r.squeeze
+		if s.keys == 0 || 10*s.after > 7*s.before || s.before-s.after < a.min {
+			return
+		}
+		a.found = append(a.found, Finding{
+			Pattern: pattern, Keys: s.keys, Bytes: s.before, After: s.after, Sure: "as the server's own LZF compressed the values in the dump; zstd or snappy do better",
+			Evidence: fmt.Sprintf("LZF makes %d %% of the values' bytes", 100*s.after/max(s.before, 1)), Example: example(s.example),
+			Advice: "compress values in the client before SET; the server cannot do it in memory",
+		})
+	})
+}
+
+// The columns of the pattern table that rules look at.
+const (
+	colPattern = 0
+	colLeaf    = 2
+	colKeys    = 3
+	colBytes   = 4
+	colMaxKey  = 10
+	colNoTTL   = 12
+	colNoTTLB  = 13
+)
+
+func findForgotten(a *auditor) {
+	for _, r := range a.rows {
+		keys, no, bytes := r[colKeys].I, r[colNoTTL].I, r[colNoTTLB].I
+		if r[colLeaf].I == 0 || no == 0 || keys < 100 || 5*no > 2*keys || bytes < a.min/5 {
+			continue
+		}
+		a.found = append(a.found, Finding{
+			Pattern: r[colPattern].S, Keys: no, Bytes: bytes, After: 0, Sure: "if they are meant to expire like the others",
+			Evidence: fmt.Sprintf("%d of %d keys expire, %d do not", keys-no, keys, no), Example: r[colMaxKey].S,
+			Advice: "find the code path that writes them without EXPIRE (SET without EX, or a later SET, SETEX or GETSET that drops the TTL), and give the rest a TTL: rdbaudit keys --no-ttl --in '" + r[colPattern].S + "' --format list",
+		})
+	}
+}
+
+func findNoTTL(a *auditor) {
+	total := a.set.totals.Bytes
+	for _, r := range a.rows {
+		keys, no, bytes := r[colKeys].I, r[colNoTTL].I, r[colNoTTLB].I
+		if r[colLeaf].I == 0 || keys < 2 || 10*no < 9*keys || bytes*10 < total {
+			continue
+		}
+		a.found = append(a.found, Finding{
+			Pattern: r[colPattern].S, Keys: no, Bytes: bytes, After: bytes, Sure: "exact",
+			Evidence: fmt.Sprintf("%d %% of all bytes, none of which comes back by itself", 100*bytes/max(total, 1)), Example: r[colMaxKey].S,
+			Advice: "if it is a cache, give it a TTL; if it is data, make sure that it is bounded, and that the eviction policy spares it (volatile-*)",
+		})
+	}
+}
+
+func findExpired(a *auditor) {
+	t := a.set.totals
+	if t.ExpiredBytes < a.min {
+		return
+	}
+	a.found = append(a.found, Finding{
+		Keys: t.ExpiredKeys, Bytes: t.ExpiredBytes, After: 0, Sure: "exact at the dump's moment",
+		Evidence: fmt.Sprintf("%d keys are past their TTL and not deleted yet", t.ExpiredKeys),
+		Advice:   "raise active-expire-effort (1 to 10) or hz if this does not shrink between dumps",
+	})
+}
+
+func findOpaque(a *auditor) {
+	t := a.set.totals
+	if t.OpaqueBytes < 2*a.min {
+		return
+	}
+	a.found = append(a.found, Finding{
+		Keys: t.OpaqueKeys, Bytes: t.OpaqueBytes, After: t.OpaqueBytes, Sure: "serialised bytes, not memory",
+		Evidence: "values of modules", Advice: "ask the module: MEMORY USAGE of some keys on a server that has it loaded",
+	})
+}

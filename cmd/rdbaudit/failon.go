@@ -1,0 +1,126 @@
+package main
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"rdbaudit/aggregate"
+	"rdbaudit/estimate"
+	"rdbaudit/output"
+)
+
+// rule is one --fail-on: a metric of the pattern table, over the patterns that
+// match, against a number. A rule that holds true is broken.
+type rule struct {
+	text    string
+	metric  string // a column of the pattern table
+	pattern string // with * for any text, "" for the whole dump
+	op      string
+	value   float64
+	glob    *regexp.Regexp
+}
+
+var ruleForm = regexp.MustCompile(`^\s*([a-z0-9_-]+)\s*(?:\(\s*(.*?)\s*\))?\s*(>=|<=|==|!=|>|<)\s*(\S+)\s*$`)
+
+// parseRule reads 'metric(PATTERN) > NUMBER'. Metrics are the columns of the
+// pattern table, with - or _; sizes take units.
+func parseRule(text string) (*rule, error) {
+	m := ruleForm.FindStringSubmatch(text)
+	if m == nil {
+		return nil, usageError("--fail-on %q: want METRIC(PATTERN) > NUMBER, as in 'no-ttl-bytes(session:*) > 1GB'", text)
+	}
+	r := &rule{text: strings.TrimSpace(text), metric: strings.ReplaceAll(m[1], "-", "_"), pattern: m[2], op: m[3]}
+	var known []string
+	ok := false
+	for _, c := range aggregate.PatternColumns() {
+		switch c.Kind {
+		case aggregate.Count, aggregate.Bytes, aggregate.Share, aggregate.Seconds:
+			if c.Name != "depth" {
+				known = append(known, c.Name)
+				ok = ok || c.Name == r.metric
+			}
+		}
+	}
+	if !ok {
+		return nil, usageError("--fail-on %q: no metric is called %s; there are %s", text, m[1], strings.Join(known, ", "))
+	}
+	number := m[4]
+	if pct, is := strings.CutSuffix(number, "%"); is {
+		f, err := strconv.ParseFloat(pct, 64)
+		if err != nil {
+			return nil, usageError("--fail-on %q: %q is not a number", text, number)
+		}
+		r.value = f / 100
+	} else if f, err := strconv.ParseFloat(number, 64); err == nil {
+		r.value = f
+	} else if n, err := estimate.ParseSize(number); err == nil {
+		r.value = float64(n)
+	} else {
+		return nil, usageError("--fail-on %q: %q is neither a number nor a size such as 1GB", text, number)
+	}
+	if r.pattern != "" {
+		parts := strings.Split(r.pattern, "*")
+		for i := range parts {
+			parts[i] = regexp.QuoteMeta(parts[i])
+		}
+		r.glob = regexp.MustCompile("(?s)^" + strings.Join(parts, ".*") + "$")
+	}
+	return r, nil
+}
+
+// measure is the metric over all leaves that match: sums are added, of
+// averages, medians and maxima the largest counts.
+func (r *rule) measure(rows [][]aggregate.Cell) float64 {
+	column, kind := 0, aggregate.Count
+	for i, c := range aggregate.PatternColumns() {
+		if c.Name == r.metric {
+			column, kind = i, c.Kind
+		}
+	}
+	sums := true
+	for _, prefix := range []string{"avg_", "p50_", "p99_", "max_", "ttl_", "idle_"} {
+		sums = sums && !strings.HasPrefix(r.metric, prefix)
+	}
+	got := 0.0
+	for _, row := range rows {
+		if row[2].I == 0 || r.glob != nil && !r.glob.MatchString(row[0].S) {
+			continue
+		}
+		v := float64(row[column].I)
+		if kind == aggregate.Share {
+			v = row[column].F
+		}
+		if sums {
+			got += v
+		} else {
+			got = max(got, v)
+		}
+	}
+	return got
+}
+
+func (r *rule) broken(rows [][]aggregate.Cell) (string, bool) {
+	got := r.measure(rows)
+	var is bool
+	switch r.op {
+	case ">":
+		is = got > r.value
+	case ">=":
+		is = got >= r.value
+	case "<":
+		is = got < r.value
+	case "<=":
+		is = got <= r.value
+	case "==":
+		is = got == r.value
+	default:
+		is = got != r.value
+	}
+	shown := strconv.FormatFloat(got, 'f', -1, 64)
+	if strings.HasSuffix(r.metric, "bytes") {
+		shown = fmt.Sprintf("%s (%s)", shown, output.Bytes(int64(got)))
+	}
+	return fmt.Sprintf("rule broken: %s: it is %s", r.text, shown), is
+}
