@@ -340,13 +340,19 @@ type drip struct {
 	next func() int
 	sum  uint64
 	last []byte
+	bufs [2][]byte // in turn: what was handed out last carries over
 }
 
 func (f *drip) feed(carry []byte) stretch {
 	f.sum = updateCRC(f.sum, f.last)
 	f.last = f.data[:min(max(f.next(), 1), len(f.data))]
 	f.data = f.data[len(f.last):]
-	s := stretch{buf: make([]byte, headroom+len(f.last)), end: headroom + len(f.last), crc: f.sum, sums: true}
+	end := headroom + len(f.last)
+	f.bufs[0], f.bufs[1] = f.bufs[1], f.bufs[0]
+	if len(f.bufs[0]) < end {
+		f.bufs[0] = make([]byte, end+end/4)
+	}
+	s := stretch{buf: f.bufs[0], end: end, crc: f.sum, sums: true}
 	copy(s.buf[headroom-len(carry):], carry)
 	copy(s.buf[headroom:], f.last)
 	if len(f.data) == 0 {
