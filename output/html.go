@@ -203,7 +203,7 @@ func newPage(r *Report) *page {
 	for i := range r.Tables {
 		t := &r.Tables[i]
 		switch {
-		case t.Name == "patterns" || len(t.Columns) == 0 || len(t.Rows)+len(t.Notes) == 0:
+		case t.Name == "patterns" || r.Totals.Keys == 0 || len(t.Columns) == 0 || len(t.Rows)+len(t.Notes) == 0:
 		case t.Name == "databases" && len(t.Rows) == 1: // the cards say it all
 		case t.Name == "largest":
 			p.Largest = largestPage(t)
@@ -283,9 +283,9 @@ func percent(f float64) string {
 // pagePatternColumns are the columns of the page's pattern table after the
 // pattern itself, those that say something. What stands first stays on a phone.
 var pagePatternColumns = []struct{ name, head string }{
-	{"share", "share"}, {"bytes", "bytes"}, {"keys", "keys"}, {"no_ttl_bytes", "no TTL"},
+	{"share", "share"}, {"bytes", "bytes"}, {"keys", "keys"}, {"no_ttl_bytes", "no TTL"}, {"types", "types"},
 	{"avg_bytes", "average"}, {"p50_bytes", "median"}, {"p99_bytes", "p99"}, {"max_bytes", "largest"}, {"ttl_p50_seconds", "median TTL"},
-	{"types", "types"}, {"encodings", "encodings"}, {"owner", "owner"},
+	{"encodings", "encodings"}, {"owner", "owner"},
 	{"idle_p50_seconds", "median idle"}, {"expired_bytes", "expired"}, {"elements", "elements"}, {"field_ttl_keys", "field TTLs"},
 }
 
@@ -362,6 +362,10 @@ func patternPage(r *Report) (data []byte, out *pagePatternTable) {
 			}
 			if isText(v.Columns[v.at[name]].Kind) {
 				pc.Class = "t"
+				// Shares of many types or encodings are cut to the column's width.
+				if len(pc.Text) > 20 {
+					pc.Title = pc.Text
+				}
 			}
 			pr.Cells = append(pr.Cells, pc)
 			inner := byte(',')
