@@ -156,10 +156,14 @@ func findLost(a *auditor) {
 				over = append(over, fmt.Sprintf("%d have too long an element (up to %d bytes)", s.overValue, s.maxLen))
 				advice = append(advice, fmt.Sprintf("%s %d", a.setting(t, "value"), s.maxLen))
 			}
+			caveat := "; packed collections are searched from their start, so raise it in steps and watch latency"
+			if s.overValue > 0 {
+				caveat += ", or move the long field out"
+			}
 			a.found = append(a.found, Finding{
 				Pattern: pattern, Keys: s.keys, Bytes: s.before, After: s.after, Sure: "exact after a restart with these limits, but for what is chance in the tables",
 				Evidence: fmt.Sprintf("%s, of which %s", plural(t), strings.Join(over, " and ")), Example: example(s.example),
-				Advice: "in redis.conf: " + strings.Join(advice, "; ") + ". A packed collection is searched from its start: raise limits in steps and watch latency, or move the one long field out",
+				Advice: "in redis.conf: " + strings.Join(advice, "; ") + caveat,
 			})
 		}
 	})
