@@ -101,6 +101,10 @@ func TestFilters(t *testing.T) {
 				}
 			}
 			args := append(c.args, dump)
+			if want == nil {
+				require.Equal(t, result{0, head(good(t, "keys", dump), 1), "rdbaudit: no key passed the filter\n"}, rdbaudit(append([]string{"keys"}, args...)...))
+				continue
+			}
 			got := keysTable(t, args...)
 			require.Equal(t, want, append([][]string(nil), got.rows...), args)
 
