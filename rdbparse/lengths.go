@@ -77,7 +77,7 @@ func (r *Reader) Lengths(dst []int64) (int, error) {
 				default:
 					at = end + 1
 				}
-				if at += gap; at > end {
+				if at += gap; at > end || gap > 0 && isNaN(binary.LittleEndian.Uint64(buf[at-gap:])) {
 					break strings
 				}
 				dst[n+k] = l
@@ -100,7 +100,11 @@ func (r *Reader) Lengths(dst []int64) (int, error) {
 			var p Part
 			r.string(&p)
 			r.body.skip(r)
-			s.skip(uint64(gap))
+			if gap > 0 {
+				if r.at = s.offset(); isNaN(s.u64()) {
+					r.bad(ErrValue, notANumber)
+				}
+			}
 			dst[n] = p.Len
 			n++
 		}

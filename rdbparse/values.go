@@ -27,6 +27,7 @@ func (r *Reader) begin() {
 	if r.walk.phase == 0 {
 		r.walk.phase = 1
 		r.walk.left = r.src.length()
+		r.at = r.src.offset() // the first element, not its count
 	}
 }
 
@@ -62,14 +63,20 @@ func (r *Reader) stepHash(p *Part) bool {
 	return true
 }
 
+const notANumber = "a score that is not a number"
+
+// isNaN says whether a double of these bits is not a number.
+func isNaN(bits uint64) bool { return bits&math.MaxInt64 > 0x7ff<<52 }
+
 // stepZSet: count, then members each with a little-endian double.
 func (r *Reader) stepZSet(p *Part) bool {
 	w := &r.walk
 	if w.phase == 2 {
 		w.phase = 1
-		p.Kind, p.Score = PartScore, math.Float64frombits(r.src.u64())
-		if math.IsNaN(p.Score) {
-			r.bad(ErrValue, "a score that is not a number")
+		bits := r.src.u64()
+		p.Kind, p.Score = PartScore, math.Float64frombits(bits)
+		if isNaN(bits) {
+			r.bad(ErrValue, notANumber)
 		}
 		return true
 	}
@@ -103,7 +110,7 @@ func (r *Reader) stepZSetText(p *Part) bool {
 	case 254:
 		p.Score = math.Inf(1)
 	case 253:
-		r.bad(ErrValue, "a score that is not a number")
+		r.bad(ErrValue, notANumber)
 	default:
 		b := r.src.take(int(n))
 		v, err := strconv.ParseFloat(string(b), 64)
@@ -393,6 +400,7 @@ func (r *Reader) rawID() StreamID {
 
 func (r *Reader) streamNode(p *Part) bool {
 	var key Part
+	r.at = r.src.offset()
 	r.string(&key)
 	if r.src.err != nil {
 		return false
@@ -495,6 +503,7 @@ func (r *Reader) stepArray(p *Part) bool {
 	}
 	r.walk.left--
 	s.length() // index
+	r.at = s.offset()
 	switch tag := s.length(); tag {
 	case 0, 3:
 		p.Kind = PartElement
