@@ -62,6 +62,9 @@ func (h *Hist) addBucket(b int, count int64) {
 		}
 	}
 	if len(h.n) < histList {
+		if h.n == nil {
+			h.n = make([]int64, 0, histList)
+		}
 		h.n = append(h.n, int64(b)<<histShift|count)
 		return
 	}

@@ -25,7 +25,9 @@ type item struct {
 	life life
 	left int64  // seconds to live, if life is expires
 	text []byte // pattern in marked form
+	hash uint32 // of text, in the table of patterns
 	same bool   // the pattern is the very key
+	at   spot   // in the table of patterns
 }
 
 func (it *item) fill(o *Options, r *estimate.Record) {

@@ -20,10 +20,13 @@ type leaves struct {
 	count uint32
 	stats [][]stats
 	nstat uint32
+	free  []uint32 // stats that are in no use, index+1
 	text  arena
 	mods  modules
-	hists int64 // bytes of histograms and kind lists
-	fixed int64 // bytes of slots, rows and stats
+	hists int64   // bytes of histograms and kind lists
+	fixed int64   // bytes of slots, rows and stats
+	shut  *closed // nil until the table was full
+	moves uint32  // times that rows got other indexes
 }
 
 // leaf is a pattern with keys of its own.
@@ -46,27 +49,31 @@ const (
 	leafBytes = 40
 	leafChunk = 1 << 10
 	statChunk = 1 << 6
-	statBytes = 168
+	statBytes = 184
 	histBytes = 32
 )
 
-// stats are the sums of a pattern with several keys.
+// stats are the sums of a pattern with several keys; what each key changes
+// comes first.
 type stats struct {
 	keys, bytes, elems      int64
-	min, max                int64 // of the keys' bytes
 	noTTLKeys, noTTLBytes   int64
+	foldedKeys, foldedBytes int64 // what came here because the table was full
+	max                     int64 // of the keys' bytes
+	sizes                   Hist
+	kind                    kindBytes // the first kind, if there are keys
+	kinds                   []kindBytes
+	min                     int64
+	ttl, idle               *Hist
 	fieldTTLKeys            int64
 	expiredKeys             int64
 	expiredBytes            int64
-	foldedKeys, foldedBytes int64 // what came here because the table was full
-	ttl, idle               *Hist
-	sizes                   Hist
-	kinds                   []kindBytes
 }
 
 // arena keeps text in chunks, addressed by multiples of 4 bytes.
 type arena struct {
 	chunks [][]byte
+	free   [][]byte // chunks to use next
 	used   int64
 }
 
@@ -75,7 +82,11 @@ const arenaChunk = 1 << 18
 func (a *arena) put(b []byte) uint32 {
 	n := len(a.chunks)
 	if n == 0 || cap(a.chunks[n-1])-len(a.chunks[n-1]) < len(b)+3 {
-		a.chunks = append(a.chunks, make([]byte, 0, arenaChunk))
+		if f := len(a.free); f > 0 {
+			a.chunks, a.free = append(a.chunks, a.free[f-1]), a.free[:f-1]
+		} else {
+			a.chunks = append(a.chunks, make([]byte, 0, arenaChunk))
+		}
 		n++
 	}
 	c := a.chunks[n-1]
@@ -99,7 +110,11 @@ func newLeaves() *leaves {
 
 // memory is what the table holds, in bytes.
 func (t *leaves) memory() int64 {
-	return t.fixed + t.text.used + t.hists
+	n := t.fixed + t.text.used + t.hists
+	if t.shut != nil {
+		n += t.shut.memory()
+	}
+	return n
 }
 
 func (t *leaves) row(i uint32) *leaf { return &t.rows[i/leafChunk][i%leafChunk] }
@@ -111,21 +126,94 @@ func (t *leaves) more(l *leaf) *stats {
 
 func (t *leaves) pattern(l *leaf) []byte { return t.text.get(l.text, l.textLen) }
 
-// find gives the row of a pattern, a new and empty one if fresh.
-func (t *leaves) find(text []byte) (l *leaf, fresh bool) {
-	h := uint32(maphash.Bytes(t.seed, text))
+func (t *leaves) hash(text []byte) uint32 { return uint32(maphash.Bytes(t.seed, text)) }
+
+// find gives the row of a pattern with hash h, a new and empty one if fresh.
+func (t *leaves) find(h uint32, text []byte) (l *leaf, fresh bool) {
+	if i := t.lookup(h, text); i != 0 {
+		return t.row(i - 1), false
+	}
+	return t.insert(h, text), true
+}
+
+// lookup gives the index+1 of the row of a pattern with hash h, or 0.
+func (t *leaves) lookup(h uint32, text []byte) uint32 {
 	mask := uint32(len(t.slots) - 1)
 	for i := h & mask; ; i = (i + 1) & mask {
 		s := t.slots[i]
 		if s == 0 {
-			return t.insert(h, text), true
+			return 0
 		}
-		if uint32(s>>32) == h {
-			l := t.row(uint32(s) - 1)
-			if bytes.Equal(t.pattern(l), text) {
-				return l, false
-			}
+		if uint32(s>>32) == h && bytes.Equal(t.pattern(t.row(uint32(s)-1)), text) {
+			return uint32(s)
 		}
+	}
+}
+
+// ahead is how many rows are looked for at a time: by themselves, loads that
+// miss the caches wait for one another.
+const ahead = 64
+
+// spot is where a pattern is counted. It holds until rows move.
+type spot struct {
+	row   uint32 // index+1 of its own row, 0: none
+	group uint32 // index+1 of the row of its closed group, 0: none
+	next  int32  // if the group has several wildcards, the first literal that one with less has as *
+	moves uint32
+	// Of rows and groups, when there was no row.
+	count, groups uint32
+	// Hashes that stand for the pattern and for the group with a wildcard less.
+	whole, less uint64
+}
+
+// warm brings into the cache what lookups of these hashes read first. The sum
+// that it returns keeps the compiler from leaving that out.
+func (t *leaves) warm(hashes []uint32) (sum uint64) {
+	var found [ahead]uint32
+	n := 0
+	mask := uint32(len(t.slots) - 1)
+	for _, h := range hashes[:min(len(hashes), ahead)] {
+		s := t.slots[h&mask]
+		found[n] = uint32(s)
+		if uint32(s>>32) == h && s != 0 {
+			n++
+		}
+	}
+	var at [ahead]uint32
+	for i, row := range found[:n] {
+		at[i] = t.row(row - 1).text
+	}
+	for _, a := range at[:n] {
+		sum += uint64(t.text.chunks[a/(arenaChunk/4)][a%(arenaChunk/4)*4])
+	}
+	return sum + t.warmStats(found[:n])
+}
+
+// warmStats does so for the sums of rows, given by index+1.
+func (t *leaves) warmStats(rows []uint32) (sum uint64) {
+	var more [ahead]*stats
+	n := 0
+	for _, i := range rows[:min(len(rows), ahead)] {
+		if l := t.row(i - 1); l.more != 0 {
+			more[n] = t.more(l)
+			n++
+		}
+	}
+	for _, s := range more[:n] {
+		sum += uint64(s.keys) + uint64(s.max)
+		if len(s.sizes.n) > 0 {
+			sum += uint64(s.sizes.n[len(s.sizes.n)/2])
+		}
+	}
+	return sum
+}
+
+// locate finds the spot of a pattern.
+func (t *leaves) locate(at *spot, h uint32, text []byte) {
+	at.moves, at.count = t.moves, t.count
+	at.row, at.group = 0, 0
+	if at.row = t.lookup(h, text); at.row == 0 && t.shut != nil {
+		t.locateGroup(at, text)
 	}
 }
 
@@ -133,14 +221,14 @@ func (t *leaves) insert(h uint32, text []byte) *leaf {
 	if int(t.count) >= len(t.slots)/4*3 {
 		t.grow()
 	}
-	if t.count%leafChunk == 0 {
+	if int(t.count/leafChunk) == len(t.rows) {
 		t.rows = append(t.rows, make([]leaf, leafChunk))
 	}
 	t.count++
 	t.fixed += leafBytes
 	t.place(h, t.count)
 	l := t.row(t.count - 1)
-	l.text, l.textLen = t.text.put(text), uint16(len(text))
+	*l = leaf{text: t.text.put(text), textLen: uint16(len(text))}
 	return l
 }
 
@@ -164,11 +252,30 @@ func (t *leaves) grow() {
 	}
 }
 
-// add counts one record.
+// add counts one record, whose spot was found.
 func (t *leaves) add(p *Patterner, it *item) {
-	l, fresh := t.find(it.text)
+	at := &it.at
+	if at.moves != t.moves {
+		t.locate(at, it.hash, it.text)
+	} else if at.row == 0 && at.count != t.count {
+		if t.shut != nil && at.groups != t.shut.count {
+			t.locate(at, it.hash, it.text)
+		} else {
+			at.row = t.lookup(it.hash, it.text)
+		}
+	}
 	k := t.mods.kind(it.r)
-	if fresh && uint64(it.r.Elems) <= math.MaxUint32 {
+	if at.row == 0 {
+		if at.group != 0 && !t.opens(at, it.text, it.n) {
+			t.addFolded(p, t.row(at.group-1), it, k)
+			return
+		}
+		l := t.insert(it.hash, it.text)
+		t.setKey(l, it)
+		if uint64(it.r.Elems) > math.MaxUint32 {
+			t.addMore(l, t.promote(l, true), it, k)
+			return
+		}
 		l.bytes, l.elems, l.kind, l.life = it.n, uint32(it.r.Elems), k, it.life
 		if it.life == expires {
 			l.ttl = uint16(histBucket(it.left) + 1)
@@ -176,15 +283,31 @@ func (t *leaves) add(p *Patterner, it *item) {
 		if it.r.Idle >= 0 {
 			l.idle = uint16(histBucket(it.r.Idle) + 1)
 		}
-		t.setKey(l, it)
 		return
 	}
-	s := t.promote(l, fresh)
-	if fresh {
+	l := t.row(at.row - 1)
+	s := t.promote(l, false)
+	if it.n >= s.max {
+		t.offerKey(p, l, s, it)
+	}
+	t.addMore(l, s, it, k)
+}
+
+// addFolded counts one record of a closed group in the row of its wildcard.
+func (t *leaves) addFolded(p *Patterner, l *leaf, it *item, k kind) {
+	s := t.more(l)
+	it.same = false // the pattern of the row is another
+	if s.keys == 0 {
 		t.setKey(l, it)
 	} else if it.n >= s.max {
 		t.offerKey(p, l, s, it)
 	}
+	s.foldedKeys++
+	s.foldedBytes += it.n
+	t.addMore(l, s, it, k)
+}
+
+func (t *leaves) addMore(l *leaf, s *stats, it *item, k kind) {
 	l.bytes += it.n
 	s.count(t, it.n, it.r.Elems, it.life, k)
 	if it.life == expires {
@@ -199,6 +322,7 @@ func (t *leaves) add(p *Patterner, it *item) {
 func (s *stats) count(t *leaves, n, elems int64, life life, k kind) {
 	if s.keys == 0 {
 		s.min, s.max = n, n
+		s.kind.kind = k
 	}
 	s.min, s.max = min(s.min, n), max(s.max, n)
 	s.keys++
@@ -218,7 +342,12 @@ func (s *stats) count(t *leaves, n, elems int64, life life, k kind) {
 	t.addKind(s, k, n)
 }
 
+// addKind adds to the bytes of a kind; s.kind is set if s has keys.
 func (t *leaves) addKind(s *stats, k kind, n int64) {
+	if s.kind.kind == k {
+		s.kind.bytes += n
+		return
+	}
 	for i := range s.kinds {
 		if s.kinds[i].kind == k {
 			s.kinds[i].bytes += n
@@ -235,17 +364,27 @@ func (t *leaves) promote(l *leaf, fresh bool) *stats {
 	if l.more != 0 {
 		return t.more(l)
 	}
-	if t.nstat%statChunk == 0 {
-		t.stats = append(t.stats, make([]stats, statChunk))
-	}
-	t.nstat++
-	t.fixed += statBytes
-	l.more = t.nstat
+	l.more = t.newStats()
 	s := t.more(l)
 	if !fresh {
 		t.countOne(s, l, l.kind)
 	}
 	return s
+}
+
+// newStats gives the index+1 of empty stats.
+func (t *leaves) newStats() uint32 {
+	t.fixed += statBytes
+	if n := len(t.free); n > 0 {
+		i := t.free[n-1]
+		t.free = t.free[:n-1]
+		return i
+	}
+	if t.nstat%statChunk == 0 {
+		t.stats = append(t.stats, make([]stats, statChunk))
+	}
+	t.nstat++
+	return t.nstat
 }
 
 // countOne adds the one key that a row describes.
@@ -269,8 +408,12 @@ func (t *leaves) join(s *stats, o *leaves, l *leaf) {
 }
 
 func (t *leaves) joinStats(s *stats, mods *modules, from *stats) {
+	if from.keys == 0 {
+		return
+	}
 	if s.keys == 0 {
 		s.min, s.max = from.min, from.max
+		s.kind.kind = t.mods.from(mods, from.kind.kind)
 	}
 	s.min, s.max = min(s.min, from.min), max(s.max, from.max)
 	s.keys += from.keys
@@ -288,6 +431,7 @@ func (t *leaves) joinStats(s *stats, mods *modules, from *stats) {
 	s.ttl = mergeHist(s.ttl, from.ttl)
 	s.idle = mergeHist(s.idle, from.idle)
 	t.hists += s.memory() - int64(cap(s.kinds))*16 - had
+	t.addKind(s, t.mods.from(mods, from.kind.kind), from.kind.bytes)
 	for _, k := range from.kinds {
 		t.addKind(s, t.mods.from(mods, k.kind), k.bytes)
 	}
@@ -372,47 +516,148 @@ func (t *leaves) offerKey(p *Patterner, l *leaf, s *stats, it *item) {
 	t.setKey(l, it)
 }
 
-// absorb counts row l of o under the pattern text; folded says that this is
-// not the pattern that the keys were added under. O loses its histograms.
-func (t *leaves) absorb(p *Patterner, o *leaves, l *leaf, text []byte, folded bool) {
-	d, fresh := t.find(text)
-	kept := o.kept(p, p.scratch[:0], l)
-	if l.more == 0 && fresh && !folded {
-		same := l.keyLen == keySame
+// take counts row l of o, whose pattern has hash h in t.
+func (t *leaves) take(p *Patterner, o *leaves, l *leaf, h uint32) {
+	text := o.pattern(l)
+	if t.shut != nil && l.more == 0 {
+		var at spot
+		if t.locate(&at, h, text); at.group != 0 && !t.opens(&at, text, l.bytes) {
+			text = t.pattern(t.row(at.group - 1))
+			t.absorb(p, o, l, t.hash(text), text, true)
+			return
+		}
+	}
+	t.absorb(p, o, l, h, text, false)
+}
+
+// absorb counts row l of o under the pattern text with hash h; folded says that this is
+// not the pattern that the keys were added under. O loses the row. It may
+// share its stats with t, as it does in a sweep.
+func (t *leaves) absorb(p *Patterner, o *leaves, l *leaf, h uint32, text []byte, folded bool) {
+	d, fresh := t.find(h, text)
+	if fresh && !folded {
 		d.bytes, d.elems, d.ttl, d.idle, d.life = l.bytes, l.elems, l.ttl, l.idle, l.life
-		d.kind = t.mods.from(&o.mods, l.kind)
-		if same {
-			d.keyLen = keySame
+		if l.more != 0 {
+			d.more = t.adopt(o, l)
 		} else {
-			t.storeKey(d, kept)
+			d.kind = t.mods.from(&o.mods, l.kind)
+		}
+		if d.keyLen = l.keyLen; l.keyLen != keySame {
+			d.key = t.text.put(o.text.get(l.key, l.keyLen))
 		}
 		return
 	}
-	s := t.promote(d, fresh)
-	if top := o.top(l); fresh || top > s.max || top == s.max && bytes.Compare(kept, t.kept(p, nil, d)) < 0 {
-		t.storeKey(d, kept)
-	}
-	d.bytes += l.bytes
 	keys, was, wasBytes := int64(1), int64(0), int64(0)
 	if l.more != 0 {
 		from := o.more(l)
 		keys, was, wasBytes = from.keys, from.foldedKeys, from.foldedBytes
-		if s.keys == 0 {
-			*s = *from
-			t.hists += s.memory()
-			for i := range s.kinds {
-				s.kinds[i].kind = t.mods.from(&o.mods, s.kinds[i].kind)
-			}
+	}
+	if fresh {
+		t.storeKey(d, o.kept(p, p.scratch, l))
+		if l.more != 0 {
+			d.more = t.adopt(o, l)
 		} else {
-			t.joinStats(s, &o.mods, from)
+			t.countOne(t.promote(d, true), l, t.mods.from(&o.mods, l.kind))
 		}
 	} else {
-		t.countOne(s, l, t.mods.from(&o.mods, l.kind))
+		s := t.promote(d, false)
+		if top := o.top(l); top >= s.max {
+			if kept := o.kept(p, p.scratch, l); top > s.max || bytes.Compare(kept, t.kept(p, p.scratch2, d)) < 0 {
+				t.storeKey(d, kept)
+			}
+		}
+		t.join(s, o, l)
+		if l.more != 0 && o.shares(t) {
+			t.release(l.more)
+		}
 	}
+	d.bytes += l.bytes
 	if folded {
+		s := t.more(d)
 		s.foldedKeys += keys - was
 		s.foldedBytes += l.bytes - wasBytes
 	}
+}
+
+func (t *leaves) shares(o *leaves) bool {
+	return len(t.stats) > 0 && len(o.stats) > 0 && &t.stats[0] == &o.stats[0]
+}
+
+// adopt gives the index+1 that the stats of row l of o have in t from now on.
+func (t *leaves) adopt(o *leaves, l *leaf) uint32 {
+	if o.shares(t) {
+		return l.more
+	}
+	i := t.newStats()
+	s := &t.stats[(i-1)/statChunk][(i-1)%statChunk]
+	*s = *o.more(l)
+	t.hists += s.memory()
+	s.kind.kind = t.mods.from(&o.mods, s.kind.kind)
+	for k := range s.kinds {
+		s.kinds[k].kind = t.mods.from(&o.mods, s.kinds[k].kind)
+	}
+	return i
+}
+
+// release frees stats that were counted elsewhere.
+func (t *leaves) release(i uint32) {
+	s := &t.stats[(i-1)/statChunk][(i-1)%statChunk]
+	t.hists -= s.memory()
+	t.fixed -= statBytes
+	*s = stats{}
+	t.free = append(t.free, i)
+}
+
+// refill puts all rows into the table anew, each under the pattern that rename
+// appends for it. The table does not grow meanwhile: rows move to the front,
+// stats stay where they are, and text moves to chunks whose own has moved.
+func (t *leaves) refill(p *Patterner, rename func(dst []byte, i uint32, text []byte) (_ []byte, folded bool)) (sum uint64) {
+	n := t.count
+	old := &leaves{stats: t.stats, text: t.text, mods: t.mods}
+	t.text = arena{free: t.text.free}
+	clear(t.slots)
+	t.count = 0
+	t.moves++
+	t.fixed -= int64(n) * leafBytes
+	moved := 0
+	var (
+		rows   [ahead]leaf
+		ends   [ahead]int // of names
+		hashes [ahead]uint32
+		folded [ahead]bool
+		names  []byte
+	)
+	for from := uint32(0); from < n; from += ahead {
+		names = names[:0]
+		some := int(min(n-from, ahead))
+		for i := range some {
+			l := t.row(from + uint32(i)) // no more rows than so far overwrite it
+			rows[i] = *l
+			names, folded[i] = rename(names, from+uint32(i), old.pattern(l))
+			start := 0
+			if i > 0 {
+				start = ends[i-1]
+			}
+			ends[i] = len(names)
+			hashes[i] = t.hash(names[start:])
+		}
+		sum += t.warm(hashes[:some])
+		// What rows keep of text comes after the text of the rows before.
+		for at := int(rows[0].text / (arenaChunk / 4)); moved < at; moved++ {
+			t.text.free = append(t.text.free, old.text.chunks[moved][:0])
+			old.text.chunks[moved] = nil
+		}
+		start := 0
+		for i := range some {
+			t.absorb(p, old, &rows[i], hashes[i], names[start:ends[i]], folded[i])
+			old.stats = t.stats
+			start = ends[i]
+		}
+	}
+	for ; moved < len(old.text.chunks); moved++ {
+		t.text.free = append(t.text.free, old.text.chunks[moved][:0])
+	}
+	return sum
 }
 
 // top is the size of a row's largest key.

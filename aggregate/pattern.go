@@ -45,16 +45,17 @@ import (
 // the very end is any rest; a class such as {num} stands for segments of that
 // class; all else is literal, with escapes as in AppendEscaped.
 type Patterner struct {
-	depth   int
-	tab     [256]charClass
-	seps    []separator
-	order   []int // indexes of seps, the longest first: the one to try first
-	single  bool  // all separators are one byte
-	colon   bool  // ':' is one of them
-	byByte  [256]uint8
-	user    []userPattern
-	names   [numClasses]string
-	scratch []byte // for names that must be made to be compared
+	depth  int
+	tab    [256]charClass
+	seps   []separator
+	order  []int // indexes of seps, the longest first: the one to try first
+	single bool  // all separators are one byte
+	colon  bool  // ':' is one of them
+	byByte [256]uint8
+	user   []userPattern
+	names  [numClasses]string
+	// For names that must be made to be compared, two at a time.
+	scratch, scratch2 []byte
 }
 
 type separator struct {

@@ -3,6 +3,7 @@ package aggregate
 import (
 	"encoding/binary"
 	"fmt"
+	"math/bits"
 
 	"rdbaudit/estimate"
 )
@@ -18,13 +19,14 @@ type Patterns struct {
 	t      *leaves
 	budget int64
 	it     item
+	warmed uint64 // what warming the caches returned, so that it is done
 }
 
 // NewPatterns makes the analysis "patterns".
 func NewPatterns(o *Options) *Patterns {
 	o = o.normal()
 	p, _ := NewPatterner(o) // Options.Check is the place for the error
-	p.scratch = make([]byte, 0, 4096)
+	p.scratch, p.scratch2 = make([]byte, 0, 4096), make([]byte, 0, 4096)
 	return &Patterns{o: o, p: p, t: newLeaves(), budget: o.TableMemory / 4 * 3}
 }
 
@@ -32,7 +34,24 @@ func NewPatterns(o *Options) *Patterns {
 func (p *Patterns) Add(r *estimate.Record) {
 	p.it.fill(p.o, r)
 	p.it.text, p.it.same = p.p.walk(p.it.text[:0], r.Key, true)
+	p.it.hash = p.t.hash(p.it.text)
+	p.t.locate(&p.it.at, p.it.hash, p.it.text)
 	p.add(&p.it)
+}
+
+// locate finds the spots of items whose patterns are known.
+func (p *Patterns) locate(items []item) {
+	var groups [ahead]uint32
+	n := 0
+	for i := range items {
+		it := &items[i]
+		p.t.locate(&it.at, it.hash, it.text)
+		if it.at.group != 0 {
+			groups[n] = it.at.group
+			n++
+		}
+	}
+	p.warmed += p.t.warmStats(groups[:n])
 }
 
 func (p *Patterns) add(it *item) {
@@ -54,9 +73,16 @@ func (p *Patterns) Merge(other Analysis) error {
 	if p.t.count == 0 {
 		p.t = o.t
 	} else {
+		var hashes [ahead]uint32
 		for i := range o.t.count {
-			l := o.t.row(i)
-			p.t.absorb(p.p, o.t, l, o.t.pattern(l), false)
+			if i%ahead == 0 {
+				n := min(o.t.count-i, ahead)
+				for k := range n {
+					hashes[k] = p.t.hash(o.t.pattern(o.t.row(i + k)))
+				}
+				p.warmed += p.t.warm(hashes[:n])
+			}
+			p.t.take(p.p, o.t, o.t.row(i), hashes[i%ahead])
 			if p.t.memory() > p.budget {
 				p.fold()
 			}
@@ -82,14 +108,17 @@ func (p *Patterns) Folded() (keys, bytes int64) {
 	return keys, bytes
 }
 
-// fold makes room: it brings the table down to half its budget, so that the
-// cost of a sweep is spread over as many new patterns as it removed.
+// fold makes room: it brings the table down to about half its budget, so that
+// the cost of a sweep is spread over as many new patterns as it removed.
 func (p *Patterns) fold() {
-	goal := p.budget / 2
-	for round := 0; round < 32 && p.t.memory() > goal; round++ {
+	goal, enough := p.budget/2, p.budget/4*3
+	for round := 0; round < 32 && p.t.memory() > enough; round++ {
 		// A little more than the part that is too much, and more if that did not do.
 		over := (p.t.memory() - goal) * 100 / p.t.memory()
 		p.sweep(min(100, over+5+10*int64(round)))
+	}
+	if p.t.shut != nil {
+		p.t.findGroups()
 	}
 }
 
@@ -155,125 +184,41 @@ func (p *Patterns) sweep(percent int64) {
 		}
 	}
 
-	p.t = newLeaves()
-	p.t.mods.names = t.mods.names
-	var buf []byte
-	for i := range t.count {
-		l := t.row(i)
-		text := t.pattern(l)
-		switch {
-		case !victims[i]:
-			p.t.absorb(p.p, t, l, text, false)
-		case !literals:
-			p.t.absorb(p.p, t, l, []byte{markClass, '*'}, true)
-		default:
-			f.of(text)
-			from, all := f.choose(counts)
-			buf = appendFolded(buf[:0], text, from, all)
-			p.t.absorb(p.p, t, l, buf, true)
+	if t.shut == nil {
+		t.shut = newClosed(p.budget)
+	}
+	p.warmed += t.refill(p.p, func(dst []byte, i uint32, text []byte) ([]byte, bool) {
+		if !victims[i] {
+			return append(dst, text...), false
 		}
-	}
-}
-
-// folds are the ways to fold a pattern: for each literal segment a hash of
-// the pattern in which that one is *, and of that in which all literals from
-// it on are.
-type folds struct {
-	n         int
-	at        [maxDepth]int // of the segment's mark
-	one, rest [maxDepth]uint64
-}
-
-// of hashes segments once: the hash of a pattern is a sum over its segments,
-// so that folding one is a subtraction.
-func (f *folds) of(marked []byte) {
-	const prime = 0x9e3779b97f4a7c15
-	f.n = 0
-	var sum uint64
-	var change [maxDepth]uint64
-	weight := uint64(prime)
-	for i := 0; i < len(marked); weight *= prime {
-		to := segmentEnd(marked, i)
-		h := hashSegment(marked[i:to]) * weight
-		if marked[i]&markClass == 0 && f.n < maxDepth {
-			f.at[f.n] = i
-			change[f.n] = hashSegment([]byte{marked[i] | markClass, '*'})*weight - h
-			f.n++
+		if !literals {
+			return append(dst, markClass, '*'), true
 		}
-		sum += h
-		i = to
-	}
-	rest := sum
-	for k := f.n - 1; k >= 0; k-- {
-		rest += change[k]
-		f.one[k], f.rest[k] = scramble(sum+change[k]), scramble(rest)
-	}
-}
-
-func hashSegment(b []byte) uint64 {
-	h := uint64(len(b))
-	for ; len(b) >= 8; b = b[8:] {
-		h = scramble(h ^ binary.LittleEndian.Uint64(b))
-	}
-	var tail uint64
-	for _, c := range b {
-		tail = tail<<8 | uint64(c)
-	}
-	return scramble(h ^ tail)
-}
-
-func scramble(h uint64) uint64 {
-	h = (h ^ h>>32) * 0xd6e8feb86659fd93
-	return h ^ h>>32
-}
-
-// choose says which literal segment becomes *, or from which on all do. One
-// is enough if that brings a group together: the deepest of those with at
-// least half as many as the best, so sess_8fk2:data becomes *:data and
-// cfg:payment:timeout becomes cfg:payment:*. Else it takes as few of the
-// deepest as make a group, at worst all.
-func (f *folds) choose(counts []uint32) (from int, all bool) {
-	mask := uint64(len(counts) - 1)
-	var best uint32
-	var one [maxDepth]uint32
-	for k := range f.n {
-		one[k] = counts[f.one[k]&mask]
-		best = max(best, one[k])
-	}
-	for k := f.n - 1; k >= 0; k-- {
-		if best >= minGroup && one[k] >= (best+1)/2 {
-			return f.at[k], false
-		}
-		if best < minGroup && counts[f.rest[k]&mask] >= minGroup {
-			return f.at[k], true
-		}
-	}
-	return f.at[0], true
-}
-
-func appendFolded(dst, marked []byte, from int, all bool) []byte {
-	for i := 0; i < len(marked); {
-		to := segmentEnd(marked, i)
-		if i == from || all && i > from && marked[i]&markClass == 0 {
-			dst = append(dst, marked[i]|markClass, '*')
-		} else {
-			dst = append(dst, marked[i:to]...)
-		}
-		i = to
-	}
-	return dst
+		f.of(text)
+		k, all := f.choose(counts)
+		t.shut.note(k, all)
+		return appendFolded(dst, text, f.at[k], all), true
+	})
 }
 
 // segmentEnd is where the segment whose mark is at i ends.
 func segmentEnd(marked []byte, i int) int {
-	for i++; i < len(marked) && marked[i] >= markEnd; i++ {
+	const ones = 0x0101010101010101
+	i++
+	for ; i+8 <= len(marked); i += 8 {
+		w := binary.LittleEndian.Uint64(marked[i:])
+		if m := (w - markEnd*ones) &^ w & (0x80 * ones); m != 0 {
+			return i + bits.TrailingZeros64(m)>>3
+		}
+	}
+	for ; i < len(marked) && marked[i] >= markEnd; i++ {
 	}
 	return i
 }
 
 func hasLiteral(marked []byte) bool {
-	for _, b := range marked {
-		if b < markEnd && b&markClass == 0 {
+	for i := 0; i < len(marked); i = segmentEnd(marked, i) {
+		if marked[i]&markClass == 0 {
 			return true
 		}
 	}
@@ -286,7 +231,7 @@ func (p *Patterns) Tables(*Totals) []Table {
 	table.Rows, table.Notes = p.render()
 	if keys, bytes := p.Folded(); keys > 0 {
 		table.Notes = append(table.Notes, fmt.Sprintf(
-			"the tables were full (--table-memory %d bytes): the smallest patterns were folded into *, folded_keys %d, folded_bytes %d; sums are exact",
+			"the tables were full (--table-memory %d bytes): the smallest patterns were folded into *, and rare ones counted there at once, folded_keys %d, folded_bytes %d; sums are exact",
 			p.o.TableMemory, keys, bytes))
 	}
 	return []Table{table}

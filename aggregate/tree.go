@@ -316,8 +316,9 @@ func (r *renderer) cells(depth int, leaf bool, a *acc) []Cell {
 	c[15].I = a.expiredKeys
 	c[16].I = a.expiredBytes
 	c[17], c[18] = median(a.ttl), median(a.idle)
-	c[19].S = mix(a.kinds, r.t.mods.typeName)
-	c[20].S = mix(a.kinds, r.t.mods.encoding)
+	kinds := append([]kindBytes{a.kind}, a.kinds...)
+	c[19].S = mix(kinds, r.t.mods.typeName)
+	c[20].S = mix(kinds, r.t.mods.encoding)
 	return c
 }
 

@@ -312,8 +312,8 @@ func (w *workers) work(set *aggregate.Set) {
 		for i := range b.recs {
 			b.recs[i].Key = b.names[from:b.ends[i]]
 			from = b.ends[i]
-			set.Add(&b.recs[i])
 		}
+		set.AddBatch(b.recs)
 		w.raise(set)
 		b.reset()
 		w.free <- b

@@ -1,0 +1,198 @@
+package aggregate
+
+import "bytes"
+
+// A table that was full once meets new patterns that its next sweep would
+// only fold again. closed remembers the groups that sweeps have folded, as the
+// rows of their wildcards, so that such a pattern is counted there at once,
+// unless it proves itself: its record is larger than any key of the group, or
+// the pattern was seen some times of late. Dumps are in the order of hashes,
+// so patterns of many keys are seen early and often.
+//
+// A group of several wildcards gives birth in the same way to one with a
+// wildcard less, so that families that come late get rows of their own.
+type closed struct {
+	// Groups by hash: tag<<32 | row+1. The hash is that of folds, which knows
+	// no seed, so that what is folded is the same on every run; names chosen
+	// to collide are therefore looked for in few places only.
+	slots []uint64
+	count uint32
+	// By which literal segments groups came about: bit k of ones for the k-th
+	// alone, of rests for the k-th and all behind it.
+	ones, rests uint32
+	// What was seen of late: tag<<seenBits | times. A newcomer wears down what
+	// it finds in its place.
+	seen []uint32
+	f    folds
+	buf  []byte
+}
+
+const (
+	seenBits      = 7
+	proves        = 8  // times that a pattern is seen before it gets a row
+	provesGroup   = 64 // the same for a group
+	maxSeen       = 1 << 16
+	closedProbes  = 16
+	bytesPerProbe = 384 // of budget for each place in seen
+)
+
+func (c *closed) memory() int64 { return int64(len(c.slots))*8 + int64(len(c.seen))*4 }
+
+// note says how a pattern was folded.
+func (c *closed) note(k int, all bool) {
+	if all {
+		c.rests |= 1 << k
+	} else {
+		c.ones |= 1 << k
+	}
+}
+
+func newClosed(budget int64) *closed {
+	n := 1 << 8
+	for n < maxSeen && int64(n)*bytesPerProbe < budget {
+		n *= 2
+	}
+	return &closed{seen: make([]uint32, n)}
+}
+
+// findGroups finds the groups anew after sweeps.
+func (t *leaves) findGroups() {
+	c := t.shut
+	n := 0
+	for i := range t.count {
+		if t.folded(t.row(i)) {
+			n++
+		}
+	}
+	size := 64
+	for size <= 2*n {
+		size *= 2
+	}
+	if size > len(c.slots) || size < len(c.slots)/4 {
+		c.slots = make([]uint64, size)
+	} else {
+		clear(c.slots)
+	}
+	c.count = 0
+	for i := range t.count {
+		if l := t.row(i); t.folded(l) {
+			c.f.of(t.pattern(l))
+			c.put(c.f.whole, i)
+		}
+	}
+}
+
+func (c *closed) put(h uint64, row uint32) {
+	mask := uint64(len(c.slots) - 1)
+	for i := range uint64(closedProbes) {
+		if s := &c.slots[(h+i)&mask]; *s == 0 {
+			*s = h>>32<<32 | uint64(row+1)
+			c.count++
+			return
+		}
+	}
+}
+
+// group is the index+1 of the row of the group that a pattern falls into by
+// folding its k-th literal, or all from there on; 0 if there is none.
+func (c *closed) group(t *leaves, text []byte, k int, all bool) uint32 {
+	h := c.f.one[k]
+	if all {
+		h = c.f.rest[k]
+	}
+	mask := uint64(len(c.slots) - 1)
+	for i := range uint64(closedProbes) {
+		s := c.slots[(h+i)&mask]
+		if s == 0 {
+			return 0
+		}
+		if s>>32 == h>>32 {
+			if c.buf = appendFolded(c.buf[:0], text, c.f.at[k], all); bytes.Equal(c.buf, t.pattern(t.row(uint32(s)-1))) {
+				return uint32(s)
+			}
+		}
+	}
+	return 0
+}
+
+// locateGroup finds the group that a pattern without a row of its own is in.
+func (t *leaves) locateGroup(at *spot, text []byte) {
+	c := t.shut
+	if c.ones|c.rests == 0 {
+		return
+	}
+	c.f.of(text)
+	at.groups = c.count
+	at.whole, at.next = c.f.whole, 0
+	for k := c.f.n - 1; k >= 0; k-- {
+		if c.ones>>k&1 != 0 {
+			if at.group = c.group(t, text, k, false); at.group != 0 {
+				return
+			}
+		}
+	}
+	for k := c.f.n - 1; k >= 0; k-- {
+		if c.rests>>k&1 != 0 {
+			if at.group = c.group(t, text, k, true); at.group != 0 {
+				if k+1 < c.f.n {
+					at.next, at.less = int32(k+1), c.f.rest[k+1]
+				}
+				return
+			}
+		}
+	}
+}
+
+// opens reports whether a pattern in a closed group is to have a row of its
+// own all the same, with a record of n bytes.
+func (t *leaves) opens(at *spot, text []byte, n int64) bool {
+	c := t.shut
+	if n > t.more(t.row(at.group-1)).max || c.proven(at.whole, proves) {
+		return true
+	}
+	if at.next != 0 && c.proven(at.less, provesGroup) {
+		at.group = t.openGroup(text, int(at.next))
+	}
+	return false
+}
+
+// openGroup makes the group of a pattern with all literals from the k-th on
+// folded, and gives the index+1 of its row.
+func (t *leaves) openGroup(text []byte, k int) uint32 {
+	c := t.shut
+	if 2*int(c.count) >= len(c.slots) {
+		t.findGroups()
+	}
+	c.f.of(text)
+	c.buf = appendFolded(c.buf[:0], text, c.f.at[k], true)
+	h := t.hash(c.buf)
+	i := t.lookup(h, c.buf)
+	fresh := i == 0
+	if fresh {
+		t.insert(h, c.buf)
+		i = t.count
+		c.note(k, true)
+		c.put(c.f.rest[k], i-1)
+	}
+	t.promote(t.row(i-1), fresh)
+	return i
+}
+
+// proven counts that something was seen, and reports whether it was often enough.
+func (c *closed) proven(h uint64, times uint32) bool {
+	e := &c.seen[h&uint64(len(c.seen)-1)]
+	tag, n := uint32(h>>(32+seenBits)), *e&(1<<seenBits-1)
+	switch {
+	case *e>>seenBits == tag:
+		if n+1 >= times {
+			*e = 0
+			return true
+		}
+		*e++
+	case n > 1:
+		*e--
+	default:
+		*e = tag<<seenBits | 1
+	}
+	return false
+}

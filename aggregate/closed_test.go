@@ -1,0 +1,142 @@
+package aggregate
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"strings"
+	"testing"
+
+	"rdbaudit/estimate"
+)
+
+func cappedRecord(key string, alloc int64) *estimate.Record {
+	return &estimate.Record{Key: []byte(key), Alloc: alloc, Size: alloc, Elems: 1, Expiry: estimate.NoExpiry, Idle: -1, Freq: -1, Slot: -1, Largest: -1}
+}
+
+// TestClosed: a table that was full counts new singletons in the groups it
+// has folded, and still gives rows to what turns up late and often.
+func TestClosed(t *testing.T) {
+	s := newSet(t, &Options{Now: now, TableMemory: 1})
+	rng := rand.New(rand.NewPCG(3, 3))
+	for range 20_000 {
+		s.Add(cappedRecord(fmt.Sprintf("cfg:%s:%d", word(rng), rng.IntN(1e6)), 64))
+	}
+	if keys, _ := s.Patterns().Folded(); keys == 0 || s.patterns.t.shut == nil {
+		t.Fatal("the table is not full")
+	}
+	moves := s.patterns.t.moves
+	for i := range 20_000 {
+		s.Add(cappedRecord(fmt.Sprintf("cfg:%s:%d", word(rng), rng.IntN(1e6)), 64))
+		if i%10 == 1 {
+			s.Add(cappedRecord(fmt.Sprintf("cfg:steady:%d", i), 64))
+		}
+	}
+	s.Add(cappedRecord("cfg:large:1", 1e6))
+	if n := s.patterns.t.moves - moves; n > 4 {
+		t.Errorf("%d sweeps for patterns that were to be folded", n)
+	}
+	rows := map[string]int64{}
+	folded, foldedBytes := s.Patterns().Folded()
+	if total := s.Totals(); folded < 38_000 || folded > total.Keys || foldedBytes != 64*folded {
+		t.Errorf("%d keys with %d bytes folded of %d", folded, foldedBytes, total.Keys)
+	}
+	tab := s.patterns.t
+	for i := range tab.count {
+		rows[string(s.patterns.p.expand(nil, tab.pattern(tab.row(i))))] = tab.keys(tab.row(i))
+	}
+	if rows["cfg:*:{num}"] < 30_000 || rows["cfg:steady:{num}"] < 1900 || rows["cfg:large:{num}"] != 1 {
+		t.Errorf("cfg:*:{num} has %d keys, cfg:steady:{num} %d, cfg:large:{num} %d", rows["cfg:*:{num}"], rows["cfg:steady:{num}"], rows["cfg:large:{num}"])
+	}
+	checkSums(t, s)
+}
+
+// TestLateGroup: a family that comes when all is folded gets a row of its own.
+func TestLateGroup(t *testing.T) {
+	s := newSet(t, &Options{Now: now, TableMemory: 1})
+	rng := rand.New(rand.NewPCG(3, 3))
+	for i := range 40_000 {
+		s.Add(cappedRecord(word(rng)+":"+word(rng)+":"+word(rng), 64))
+		if i > 20_000 && i%10 == 0 {
+			s.Add(cappedRecord("late:"+word(rng)+":"+word(rng), 64))
+		}
+	}
+	for _, row := range s.Patterns().Tables(nil)[0].Rows {
+		if row[0].S == "late:*:*" {
+			if row[3].I < 1800 {
+				t.Errorf("late:*:* has %d keys", row[3].I)
+			}
+			return
+		}
+	}
+	t.Error("no row late:*:*")
+}
+
+// TestClosedKeys: the largest key of a wildcard's row is a key, not its pattern.
+func TestClosedKeys(t *testing.T) {
+	s := newSet(t, &Options{Now: now, TableMemory: 1})
+	rng := rand.New(rand.NewPCG(4, 4))
+	keys := map[string]bool{}
+	for range 30_000 {
+		key := word(rng) + ":" + word(rng) + ":end"
+		keys[key] = true
+		s.Add(cappedRecord(key, 64+rng.Int64N(4)))
+	}
+	for _, row := range s.Patterns().Tables(nil)[0].Rows {
+		if !keys[row[10].S] {
+			t.Fatalf("%s: no key is named %s", row[0].S, row[10].S)
+		}
+	}
+}
+
+// TestAddBatch: batches give what single records give, capped or not.
+func TestAddBatch(t *testing.T) {
+	rng := newRand(t)
+	for _, mem := range []int64{0, 1} {
+		o := &Options{Now: now, TableMemory: mem, Top: 5}
+		one, many := newSet(t, o), newSet(t, o)
+		var batch []estimate.Record
+		for _, r := range randomRecords(rng, 20_000) {
+			one.Add(r)
+			if batch = append(batch, *r); len(batch) > rng.IntN(300) {
+				many.AddBatch(batch)
+				batch = batch[:0]
+			}
+		}
+		many.AddBatch(batch)
+		if n := one.patterns.t.moves; (n > 0) != (mem > 0) {
+			t.Fatalf("%d sweeps", n)
+		}
+		a, b := render(one), render(many)
+		if a != b {
+			t.Fatalf("batches differ:\n%s", firstDiff(a, b))
+		}
+	}
+}
+
+// TestSweepInPlace: a sweep takes little memory besides the table.
+func TestSweepInPlace(t *testing.T) {
+	const mem = 16 << 20
+	s := newSet(t, &Options{Now: now, TableMemory: mem})
+	rng := rand.New(rand.NewPCG(5, 5))
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	before := m.TotalAlloc
+	r := cappedRecord("", 64)
+	for i := range 600_000 {
+		r.Key = append(append(append(r.Key[:0], word(rng)...), ':'), word(rng)...)
+		r.Alloc = 64 + int64(i%7)
+		s.Add(r)
+	}
+	runtime.ReadMemStats(&m)
+	if s.patterns.t.moves < 2 {
+		t.Fatal("no sweeps")
+	}
+	words := uint64(600_000 * 2 * 16)
+	if n := m.TotalAlloc - before; n > 3*mem+words {
+		t.Errorf("%d bytes allocated for tables of %d in %d sweeps", n, mem, s.patterns.t.moves)
+	}
+	if row := s.Patterns().Tables(nil)[0].Rows[0]; row[3].I != 600_000 || strings.Count(row[0].S, ":") != 0 {
+		t.Errorf("%d keys", row[3].I)
+	}
+}

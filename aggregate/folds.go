@@ -1,0 +1,98 @@
+package aggregate
+
+import "encoding/binary"
+
+// folds are the ways to fold a pattern: for each literal segment a hash of
+// the pattern in which that one is *, and of that in which all literals from
+// it on are.
+type folds struct {
+	n         int
+	whole     uint64        // hash of the pattern itself
+	at        [maxDepth]int // of the segment's mark
+	one, rest [maxDepth]uint64
+}
+
+// of hashes segments once: the hash of a pattern is a sum over its segments,
+// so that folding one is a subtraction.
+func (f *folds) of(marked []byte) {
+	const prime = 0x9e3779b97f4a7c15
+	f.n = 0
+	var sum uint64
+	var change [maxDepth]uint64
+	weight := uint64(prime)
+	for i := 0; i < len(marked); weight *= prime {
+		to := segmentEnd(marked, i)
+		h := hashSegment(marked[i:to]) * weight
+		if marked[i]&markClass == 0 && f.n < maxDepth {
+			f.at[f.n] = i
+			change[f.n] = scramble(2^(uint64(marked[i]|markClass)<<8|'*'))*weight - h
+			f.n++
+		}
+		sum += h
+		i = to
+	}
+	f.whole = scramble(sum)
+	rest := sum
+	for k := f.n - 1; k >= 0; k-- {
+		rest += change[k]
+		f.one[k], f.rest[k] = scramble(sum+change[k]), scramble(rest)
+	}
+}
+
+func hashSegment(b []byte) uint64 {
+	h := uint64(len(b))
+	for ; len(b) >= 8; b = b[8:] {
+		h = scramble(h ^ binary.LittleEndian.Uint64(b))
+	}
+	var tail uint64
+	if len(b) >= 4 {
+		tail = uint64(binary.LittleEndian.Uint32(b))<<32 | uint64(binary.LittleEndian.Uint32(b[len(b)-4:]))
+	} else {
+		for _, c := range b {
+			tail = tail<<8 | uint64(c)
+		}
+	}
+	return scramble(h ^ tail)
+}
+
+func scramble(h uint64) uint64 {
+	h = (h ^ h>>32) * 0xd6e8feb86659fd93
+	return h ^ h>>32
+}
+
+// choose says which literal segment becomes *, or from which on all do. One
+// is enough if that brings a group together: the deepest of those with at
+// least half as many as the best, so sess_8fk2:data becomes *:data and
+// cfg:payment:timeout becomes cfg:payment:*. Else it takes as few of the
+// deepest as make a group, at worst all.
+func (f *folds) choose(counts []uint32) (k int, all bool) {
+	mask := uint64(len(counts) - 1)
+	var best uint32
+	var one [maxDepth]uint32
+	for k := range f.n {
+		one[k] = counts[f.one[k]&mask]
+		best = max(best, one[k])
+	}
+	for k := f.n - 1; k >= 0; k-- {
+		if best >= minGroup && one[k] >= (best+1)/2 {
+			return k, false
+		}
+		if best < minGroup && counts[f.rest[k]&mask] >= minGroup {
+			return k, true
+		}
+	}
+	return 0, true
+}
+
+func appendFolded(dst, marked []byte, from int, all bool) []byte {
+	for i := 0; i < len(marked); {
+		to := segmentEnd(marked, i)
+		if i == from || all && i > from && marked[i]&markClass == 0 {
+			dst = append(dst, marked[i]|markClass, '*')
+		} else {
+			dst = append(dst, marked[i:to]...)
+		}
+		i = to
+	}
+	return dst
+}
