@@ -16,24 +16,29 @@ type Estimator struct {
 	// each packed part. size and alloc are those of the whole key, or about
 	// the most that they can be where several parts are still to come.
 	WantLargest func(k *rdbparse.Key, size, alloc int64) bool
+	// EveryLargest wants it for all keys.
+	EveryLargest bool
 	// OnSkip, if set, is told of values whose content is bad although their
 	// framing is whole; they are left out. Without it they are errors.
 	OnSkip func(*rdbparse.Key, error)
 
-	r      *rdbparse.Reader
-	sizers []*sizer
-	recs   []Record
-	opens  []bool
-	key    *rdbparse.Key
-	elems  int64
-	ttls   int64
-	large  int64
-	passed int64 // bytes of the value's nodes so far
-	lens   [512]int64
-	audit  Audit
-	json   *jsonLook
-	err    error // soft fault inside a value
-	proven Limits
+	r         *rdbparse.Reader
+	sizers    []*sizer
+	recs      []Record
+	opens     []bool
+	key       *rdbparse.Key
+	elems     int64
+	ttls      int64
+	large     int64
+	bound     int64 // of what the value's nodes take, once decided
+	nodesOpen bool  // they are opened
+	maxPacked int64 // bytes of the largest packed node, and of the longest plain one
+	maxPlain  int64
+	lens      [512]int64
+	audit     Audit
+	json      *jsonLook
+	err       error // soft fault inside a value
+	proven    Limits
 }
 
 // Proven are the limits that the packed values seen so far show to have been
@@ -116,7 +121,8 @@ func TypeOf(k *rdbparse.Key) Type { return typeOf(k) }
 
 // value walks the value of k and fills the records.
 func (e *Estimator) value(k *rdbparse.Key) error {
-	e.key, e.elems, e.ttls, e.large, e.passed, e.err = k, 0, 0, -1, 0, nil
+	e.key, e.elems, e.ttls, e.large, e.err = k, 0, 0, -1, nil
+	e.bound, e.nodesOpen, e.maxPacked, e.maxPlain = 0, false, 0, 0
 	e.audit = Audit{}
 	t := typeOf(k)
 	for _, s := range e.sizers {
@@ -282,23 +288,40 @@ func entryItem(en *rdbparse.Entry) item {
 	return it
 }
 
-// wantNode asks whether a node of a list or a stream is to be opened for its
-// longest entry.
+// wantNode asks whether the nodes of a list or a stream are to be opened for
+// their longest entry. It is decided once, at the first of them, by a bound of
+// what the whole value takes that rests on the dump alone. A value that turns
+// out larger has no Largest, opened or not: what is said of a key must not
+// depend on how far other keys have raised the answer of WantLargest.
 func (e *Estimator) wantNode(p *rdbparse.Part) bool {
-	if e.WantLargest == nil {
-		return false
+	if e.EveryLargest || e.WantLargest == nil {
+		return e.EveryLargest
 	}
-	// Nodes still to come are rarely more than twice as large.
-	bytes := p.Len + e.passed
-	if left := e.r.Left(); left > 0 {
-		bytes += 2 * max(p.Len, 8<<10) * (min(left, 1<<40) + 1)
+	e.maxPacked = max(e.maxPacked, p.Len)
+	if e.bound == 0 {
+		each := p.Len
+		left := min(e.r.Left(), 1<<32)
+		if left > 0 { // nodes still to come are rarely larger than this
+			each = max(2*each, 64<<10)
+		}
+		e.bound = 2*(left+1)*min(each, 1<<28) + 2*e.key.NameLen + 16<<10
+		e.nodesOpen = e.WantLargest(e.key, 4*e.bound, e.bound)
 	}
-	e.passed += p.Len
-	bytes += 2*e.key.NameLen + 1024
-	if p.Kind == rdbparse.PartStreamNode { // and a live server keeps room in the last one
-		bytes += 2 * e.sizers[0].lastNodePrealloc()
+	return e.nodesOpen
+}
+
+// checkBound takes back the longest entry of a list or a stream that is larger
+// than it was bounded to be. A plain element longer than any node is known to
+// be the longest all the same.
+func (e *Estimator) checkBound() {
+	s := e.sizers[0]
+	if e.bound == 0 || s.r <= e.bound && s.u <= 4*e.bound {
+		return
 	}
-	return e.WantLargest(e.key, 2*bytes, bytes)
+	e.large = -1
+	if e.maxPlain > e.maxPacked {
+		e.large = e.maxPlain
+	}
 }
 
 // longest opens a packed value once its sizes are known, if its longest entry
@@ -306,7 +329,7 @@ func (e *Estimator) wantNode(p *rdbparse.Part) bool {
 // are looked at.
 func (e *Estimator) longest(per, show int) error {
 	s := e.sizers[0]
-	if e.WantLargest == nil || !e.WantLargest(e.key, s.u, s.r) {
+	if !e.EveryLargest && (e.WantLargest == nil || !e.WantLargest(e.key, s.u, s.r)) {
 		return nil
 	}
 	i := 0
@@ -395,6 +418,7 @@ func (e *Estimator) list() error {
 	for _, s := range e.sizers {
 		s.endList()
 	}
+	e.checkBound()
 	return nil
 }
 
@@ -405,7 +429,7 @@ func (e *Estimator) listNode(p *rdbparse.Part) error {
 		stored = p.Stored
 	}
 	if plain {
-		e.large = max(e.large, p.Len)
+		e.large, e.maxPlain = max(e.large, p.Len), max(e.maxPlain, p.Len)
 	} else if want := e.wantNode(p); e.open(p, func(s *sizer) bool { return s.rebuilds(p.Format) }) || want {
 		for i, s := range e.sizers {
 			if e.opens[i] {
@@ -875,6 +899,7 @@ func (e *Estimator) stream() error {
 	for _, s := range e.sizers {
 		s.endStream()
 	}
+	e.checkBound()
 	return nil
 }
 

@@ -6,10 +6,7 @@ import (
 	"sync"
 
 	"rdbaudit/internal/source"
-	"rdbaudit/rdbparse"
 )
-
-func wantAll(*rdbparse.Key, int64, int64) bool { return true }
 
 // endings collects how each dump ended, for the exit status and for stderr.
 type endings struct {

@@ -102,7 +102,7 @@ func showKeys(e *env, path string, names []string, raw bool, now string, dbs []s
 			_, ok := wanted[string(k.Name)]
 			return ok && (inDB == nil || inDB(k))
 		})
-		est.WantLargest = wantAll
+		est.EveryLargest = true
 		var items []estimate.Item
 		est.Explain(&items)
 		for {

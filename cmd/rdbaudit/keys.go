@@ -133,7 +133,7 @@ func writeKeys(e *env, args []string, path string, o output.KeyOptions, opts *ag
 		}
 		read.follow(d.stream)
 		est := d.estimator(scan, filter.keep(patterner))
-		est.WantLargest = wantAll
+		est.EveryLargest = true
 		for {
 			var rec *estimate.Record
 			if rec, err = est.Next(); err != nil {
