@@ -21,7 +21,7 @@ import (
 // temporary, and ends at once even where it waits for input.
 func TestSignals(t *testing.T) {
 	inDir(t)
-	bigDump(t, "big.rdb", 1_000_000)
+	bigDump(t, "big.rdb", 10_000)
 	write(t, "old.csv", []byte("as it was"))
 	require.NoError(t, syscall.Mkfifo("pipe", 0o644))
 	before := listing(t)
@@ -30,16 +30,15 @@ func TestSignals(t *testing.T) {
 		status int
 	}{{syscall.SIGINT, 130}, {syscall.SIGTERM, 143}} {
 		for _, args := range [][]string{
-			{"keys", "big.rdb", "-o", "new.csv"},
-			{"keys", "big.rdb", "-o", "old.csv"},
-			{"keys", "big.rdb", "--key", "^nothing$", "-o", "new.csv"},
-			{"report", "big.rdb", "-o", "new.json"},
-			{"report", "big.rdb", "big.rdb", "big.rdb", "-o", "new.json"},
-			{"key", "big.rdb", "nothing"},
-			{"verify", "big.rdb"},
-			{"whatif", "--target", "valkey-9.1", "big.rdb", "-o", "new.txt"},
-			{"report", "-", "-o", "new.json"},
+			// All read a dump that stops coming: none can be done before the signal.
 			{"keys", "-", "-o", "new.csv"},
+			{"keys", "-", "-o", "old.csv"},
+			{"keys", "-", "--key", "^nothing$", "-o", "new.csv"},
+			{"report", "-", "-o", "new.json"},
+			{"report", "big.rdb", "-", "-o", "new.json"},
+			{"key", "-", "nothing"},
+			{"verify", "-"},
+			{"whatif", "--target", "valkey-9.1", "-", "-o", "new.txt"},
 		} {
 			var cmd *exec.Cmd
 			var stdout, stderr bytes.Buffer
