@@ -19,7 +19,8 @@ type Audit struct {
 	buf   []byte
 }
 
-// maxAuditRows bounds the patterns told apart; a row is about 600 bytes.
+// maxAuditRows bounds the patterns told apart; a row is about 300 bytes, and
+// 1900 more if all that can be is found.
 const maxAuditRows = 10_000
 
 // switched sums keys that would be held another way.
@@ -38,12 +39,20 @@ type switched struct {
 const auditTypes = int(estimate.NumTypes)
 
 type auditRow struct {
-	lost    [auditTypes]switched // tables that limits keep from being packed
-	past    [auditTypes]switched // tables that only their past keeps so
-	json    switched             // JSON objects among those looked at, as hashes
-	looked  int64                // string values looked at for JSON
-	loose   int64                // JSON objects whose hash would be no packed one
-	squeeze switched             // string values that LZF made smaller; before and after are of the value alone
+	lost    []switched // by type: tables that limits keep from being packed; nil: none
+	past    []switched // by type: tables that only their past keeps so; nil: none
+	json    switched   // JSON objects among those looked at, as hashes
+	looked  int64      // string values looked at for JSON
+	loose   int64      // JSON objects whose hash would be no packed one
+	squeeze switched   // string values that LZF made smaller; before and after are of the value alone
+}
+
+// ofType is the sum of a type; the list is made for the first of any.
+func ofType(list *[]switched, t estimate.Type) *switched {
+	if *list == nil {
+		*list = make([]switched, auditTypes)
+	}
+	return &(*list)[t]
 }
 
 // NewAudit makes the analysis "audit".
@@ -76,9 +85,12 @@ func (a *Audit) add(r *estimate.Record, pattern []byte) {
 		}
 	}
 	if x.Packed > 0 {
-		s := &row.past[r.Type]
+		list := &row.past
 		if x.Over != 0 {
-			s = &row.lost[r.Type]
+			list = &row.lost
+		}
+		s := ofType(list, r.Type)
+		if x.Over != 0 {
 			if x.Over&estimate.OverIntset != 0 {
 				s.overIntset++
 				s.maxInts = max(s.maxInts, r.Elems)
@@ -143,9 +155,11 @@ func (s *switched) merge(o *switched) {
 }
 
 func (r *auditRow) merge(o *auditRow) {
-	for t := range r.lost {
-		r.lost[t].merge(&o.lost[t])
-		r.past[t].merge(&o.past[t])
+	for t := range o.lost {
+		ofType(&r.lost, estimate.Type(t)).merge(&o.lost[t])
+	}
+	for t := range o.past {
+		ofType(&r.past, estimate.Type(t)).merge(&o.past[t])
 	}
 	r.json.merge(&o.json)
 	r.squeeze.merge(&o.squeeze)
@@ -199,7 +213,10 @@ func (a *Audit) each(f func(pattern string, r *auditRow)) {
 func (r *auditRow) keys() int64 {
 	n := r.json.keys + r.squeeze.keys + r.looked
 	for t := range r.lost {
-		n += r.lost[t].keys + r.past[t].keys
+		n += r.lost[t].keys
+	}
+	for t := range r.past {
+		n += r.past[t].keys
 	}
 	return n
 }
@@ -228,9 +245,13 @@ func (a *Audit) Tables(*Totals) []Table {
 		})
 	}
 	a.each(func(pattern string, r *auditRow) {
-		for t := range r.lost {
-			put(pattern, "packed", estimate.Type(t).String(), &r.lost[t])
-			put(pattern, "restart", estimate.Type(t).String(), &r.past[t])
+		for t := range auditTypes {
+			if r.lost != nil {
+				put(pattern, "packed", estimate.Type(t).String(), &r.lost[t])
+			}
+			if r.past != nil {
+				put(pattern, "restart", estimate.Type(t).String(), &r.past[t])
+			}
 		}
 		put(pattern, "json", "string", &r.json)
 		put(pattern, "lzf", "string", &r.squeeze)
