@@ -32,12 +32,18 @@ func consume(r *Reader, d depth) (keys int, err error) {
 			return keys, err
 		}
 		keys++
+		if d == lengths && r.Elements() >= 0 {
+			var room [256]int64
+			for err == nil {
+				_, err = r.Lengths(room[:])
+			}
+		}
 		for d > skipping {
 			p, err := r.Part()
 			if err != nil {
 				break
 			}
-			if d == parts {
+			if d <= parts {
 				continue
 			}
 			if p.Format == Plain {
@@ -55,7 +61,7 @@ func consume(r *Reader, d depth) (keys int, err error) {
 
 func BenchmarkReader(b *testing.B) {
 	for _, kind := range []string{"small", "mixed", "big"} {
-		for _, d := range []depth{skipping, parts, deep} {
+		for _, d := range []depth{skipping, lengths, parts, deep} {
 			b.Run(kind+"/"+d.String(), func(b *testing.B) {
 				data := made[kind]()
 				b.SetBytes(int64(len(data)))

@@ -161,7 +161,7 @@ func blobs(t *testing.T, size int) map[Format][]byte {
 	ziplist, _ := fixtures.Asm(t, zl.String()+")")
 	is := binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint32(nil, 8), uint32(size/8))
 	for i := range size / 8 {
-		is = binary.LittleEndian.AppendUint64(is, uint64(i*i-1000))
+		is = binary.LittleEndian.AppendUint64(is, uint64(int64(i)*int64(i)-1000))
 	}
 	return map[Format][]byte{Listpack: wire.EndListpack(lp, 0, count), Ziplist: ziplist, Intset: is, Zipmap: append(zm, 0xff)}
 }
