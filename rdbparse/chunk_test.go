@@ -126,7 +126,7 @@ func (l liar) Read([]byte) (int, error) { return int(l), nil }
 func TestAheadClose(t *testing.T) {
 	data := fixtures.Get(t, "redis-7.2.6-edges").Data
 	before := runtime.NumGoroutine()
-	for keys := range 40 {
+	for keys := range 4 + 36/thin {
 		a := ReadAhead(io.MultiReader(bytes.NewReader(data), endless{}), keys%2 == 0)
 		r, err := NewReader(a)
 		if err != nil {

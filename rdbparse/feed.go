@@ -24,7 +24,7 @@ type stretch struct {
 }
 
 // feeder hands out the input stretch by stretch. What it has handed out is
-// valid until the next call.
+// valid until the next call. After a stretch with an error there is none.
 type feeder interface {
 	feed(carry []byte) stretch
 }
@@ -38,11 +38,6 @@ type directFeeder struct {
 
 func (f *directFeeder) feed(carry []byte) stretch {
 	s := &f.last
-	if s.err != nil {
-		s.end = headroom
-		copy(s.buf[headroom-len(carry):], carry)
-		return *s
-	}
 	if s.buf == nil {
 		s.buf, s.end = make([]byte, headroom+stretchSize), headroom
 	}
@@ -137,11 +132,6 @@ func (a *Ahead) run(in io.Reader, sums bool) {
 }
 
 func (a *Ahead) feed(carry []byte) stretch {
-	if a.last.err != nil {
-		copy(a.last.buf[headroom-len(carry):], carry)
-		a.last.end = headroom
-		return a.last
-	}
 	s, ok := <-a.full
 	if !ok { // closed
 		s = stretch{buf: make([]byte, headroom), end: headroom, err: io.ErrClosedPipe}

@@ -1,5 +1,7 @@
 package rdbparse
 
+import "slices"
+
 // LZF as servers write it (lzf_d.c@redis-8.6.3). A control byte below 32
 // starts a run of literals, any other a copy from at most 8192 bytes back in
 // the output, which may overlap itself.
@@ -51,10 +53,9 @@ func expandLZF(dst, src []byte, want, limit int) (out, rest []byte, ok bool) {
 		src = src[used:]
 		at := len(dst)
 		if at+n > cap(dst) {
-			dst = append(dst, make([]byte, n)...)
-		} else {
-			dst = dst[:at+n]
+			dst = slices.Grow(dst, n)
 		}
+		dst = dst[:at+n]
 		if from+n <= at {
 			copy(dst[at:], dst[from:from+n])
 		} else { // the copy repeats what it writes

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 )
 
@@ -243,7 +244,7 @@ func (c *cursor) pull(r *Reader) bool {
 		// A token is at most 33 bytes; bring plenty.
 		n := int(min(b.left, 16<<10))
 		old := len(c.lzfIn)
-		c.lzfIn = append(c.lzfIn, make([]byte, n)...)
+		c.lzfIn = slices.Grow(c.lzfIn, n)[:old+n]
 		m := s.read(c.lzfIn[old : old+n])
 		b.left -= uint64(m)
 		c.lzfIn = c.lzfIn[:old+m]

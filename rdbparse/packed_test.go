@@ -170,6 +170,9 @@ func blobs(t *testing.T, size int) map[Format][]byte {
 // lies in memory as a whole.
 func TestWindow(t *testing.T) {
 	sizes := []int{300, 20_000, 3 << 20}
+	if thin > 1 {
+		sizes[2] = wholeBlob + 1000
+	}
 	for _, size := range sizes {
 		for f, blob := range blobs(t, size) {
 			t.Run(fmt.Sprintf("%s of %d", f, len(blob)), func(t *testing.T) {
@@ -351,4 +354,65 @@ func FuzzIntset(f *testing.F) {
 func FuzzZipmap(f *testing.F) {
 	fuzzBlob(f, Zipmap, `00 ff`, `03 0166 01 00 76 03666f6f 02 00 6869 016e 02 00 3132 ff`,
 		`02 0161 01 03 31 000000 0162 02 01 3232 00 ff`, `01 fe u32le(4) rep(4 "k") fe u32le(3) 00 rep(3 "v") ff`)
+}
+
+// TestWindowLZF damages compressed blobs that pass through the window, and cuts
+// the file inside of them.
+func TestWindowLZF(t *testing.T) {
+	rng := seeded(10)
+	broken := 0
+	for f, blob := range blobs(t, 100_000) {
+		dump := dumpOfBlob(f, blob, true)
+		r, err := openBytes(dump)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, _ := walkBlob(t, r, true, len(blob))
+		head, tail := 40, 20 // the name and the blob's lengths; the key behind it
+		for range 200 / thin {
+			bad := bytes.Clone(dump)
+			for range 1 + rng.IntN(2) {
+				bad[head+rng.IntN(len(bad)-head-tail)] ^= byte(1 << rng.IntN(8))
+			}
+			r, err := openBytes(bad)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.MaxHeld = 0
+			got, fault := walkBlob(t, r, false, len(blob))
+			if fault == io.EOF && len(got) > len(blob) {
+				t.Fatalf("%s: %d entries", f, len(got))
+			}
+			if fault != io.EOF {
+				broken++
+				if e := checkError(t, f.String(), fault, len(bad)); e.Err != ErrPacked && e.Err != ErrString || e.Offset > 30 {
+					t.Fatalf("%s: %v", f, fault)
+				}
+			}
+		}
+		for range 50 {
+			cut := head + rng.IntN(len(dump)-head-tail)
+			r, err := openFeeder(&drip{data: dump[:cut], next: inStretches(1 + rng.IntN(50_000))})
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.MaxHeld = 0
+			if _, err = r.Next(); err == nil {
+				_, err = r.Part()
+			}
+			n := 0
+			for ; err == nil; n++ {
+				var e *Entry
+				if e, err = r.Entry(); err == nil && e.Len <= headroom && markOf(e) != want[n] {
+					t.Fatalf("%s: entry %d before the cut", f, n)
+				}
+			}
+			checkCut(t, cut, err)
+			_, again := r.Next()
+			checkCut(t, cut, again)
+		}
+	}
+	if broken < 200/thin {
+		t.Errorf("only %d of the damaged blobs broke", broken)
+	}
 }

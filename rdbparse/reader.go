@@ -42,6 +42,7 @@ type Reader struct {
 
 	big, plain []byte // scratch of Bytes: stored and expanded
 	small      [24]byte
+	texts      []byte // of Items
 }
 
 // body is what is left in the file of the current part.
@@ -245,9 +246,7 @@ func (r *Reader) opcode(code byte) (op opcode, ok bool) {
 // every key has been given before an error that unwraps to ErrChecksum.
 func (r *Reader) Next() (*Key, error) {
 	for r.typ != nil {
-		if _, err := r.Part(); err != nil && r.typ != nil {
-			return nil, err
-		}
+		r.Part() // its error stays
 	}
 	if r.err != nil {
 		return nil, r.err
