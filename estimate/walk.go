@@ -35,6 +35,7 @@ type Estimator struct {
 	maxPacked int64 // bytes of the largest packed node, and of the longest plain one
 	maxPlain  int64
 	lens      [512]int64
+	items     [256]rdbparse.Item
 	audit     Audit
 	json      *jsonLook
 	err       error // soft fault inside a value
@@ -471,6 +472,7 @@ func (e *Estimator) set() error {
 			}
 			return e.lengths((*sizer).memberLengths, (*sizer).endSet, 1)
 		}
+		return e.texts((*sizer).endSet, 1, func(s *sizer, items []rdbparse.Item) { s.member(e.textItem(&items[0])) })
 	}
 	p, err := e.r.Part()
 	if err == io.EOF {
@@ -599,6 +601,41 @@ func (e *Estimator) lengths(add func(*sizer, []int64), end func(*sizer), per int
 	return nil
 }
 
+// texts walks a value stored element by element of which the texts matter too.
+// Each element is per strings.
+func (e *Estimator) texts(end func(*sizer), per int, add func(*sizer, []rdbparse.Item)) error {
+	for {
+		n, err := e.r.Items(e.items[:])
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		e.elems += int64(n / per)
+		for i := range e.items[:n] {
+			e.large = max(e.large, e.items[i].Len)
+		}
+		for _, s := range e.sizers {
+			for i := 0; i < n; i += per {
+				add(s, e.items[i:i+per])
+			}
+		}
+	}
+	for _, s := range e.sizers {
+		end(s)
+	}
+	return nil
+}
+
+func (e *Estimator) textItem(x *rdbparse.Item) item {
+	it := item{len: x.Len}
+	if x.Text != nil {
+		it.val, it.isInt = canonicalInt(x.Text)
+	}
+	return it
+}
+
 // empty is a collection without elements, which servers do not load.
 func (e *Estimator) empty() error {
 	for _, s := range e.sizers {
@@ -614,6 +651,7 @@ func (e *Estimator) zset() error {
 		if !e.begin(n, (*sizer).zsetBuilds) {
 			return e.lengths((*sizer).zmemberLengths, (*sizer).endZSet, 1)
 		}
+		return e.texts((*sizer).endZSet, 1, func(s *sizer, items []rdbparse.Item) { s.scored(e.textItem(&items[0]), items[0].Score) })
 	}
 	p, err := e.r.Part()
 	if err == io.EOF {
@@ -704,6 +742,9 @@ func (e *Estimator) hash() error {
 		if !e.begin(n, (*sizer).hashBuilds) {
 			return e.lengths((*sizer).pairLengths, func(s *sizer) { s.endHash(false) }, 2)
 		}
+		return e.texts(func(s *sizer) { s.endHash(false) }, 2, func(s *sizer, items []rdbparse.Item) {
+			s.pair(e.textItem(&items[0]), e.textItem(&items[1]), fieldTTL{})
+		})
 	}
 	p, err := e.r.Part()
 	if err == io.EOF {
