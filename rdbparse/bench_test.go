@@ -27,16 +27,21 @@ func synthesize(o synth.Options) []byte {
 
 // consume reads a dump to its end as far as d says, and looks at nothing.
 func consume(r *Reader, d depth) (keys int, err error) {
+	var room []Item
+	if d == items {
+		room = make([]Item, 256)
+	}
 	for {
 		if _, err = r.Next(); err != nil {
 			return keys, err
 		}
 		keys++
-		if d == lengths && r.Elements() >= 0 {
+		for d == lengths && r.Elements() >= 0 && err == nil {
 			var room [256]int64
-			for err == nil {
-				_, err = r.Lengths(room[:])
-			}
+			_, err = r.Lengths(room[:])
+		}
+		for d == items && r.Elements() >= 0 && err == nil {
+			_, err = r.Items(room)
 		}
 		for d > skipping {
 			p, err := r.Part()
@@ -61,7 +66,7 @@ func consume(r *Reader, d depth) (keys int, err error) {
 
 func BenchmarkReader(b *testing.B) {
 	for _, kind := range []string{"small", "mixed", "big"} {
-		for _, d := range []depth{skipping, lengths, parts, deep} {
+		for _, d := range []depth{skipping, lengths, items, parts, deep} {
 			b.Run(kind+"/"+d.String(), func(b *testing.B) {
 				data := made[kind]()
 				b.SetBytes(int64(len(data)))

@@ -33,18 +33,22 @@ type depth uint8
 const (
 	skipping depth = iota // Next alone
 	lengths               // and Lengths where it can be had, else Part
+	items                 // and Items likewise
 	parts                 // and Part
 	deep                  // and Bytes of every part, Entry of every packed one
 	full                  // and what they gave is kept
 	numDepths
 )
 
-func (d depth) String() string { return [...]string{"skipping", "lengths", "parts", "deep", "full"}[d] }
+func (d depth) String() string {
+	return [...]string{"skipping", "lengths", "items", "parts", "deep", "full"}[d]
+}
 
 // A content is what a deep walk saw of a value.
 type content struct {
 	elements int64  // as fixtures.AsmKey counts them, -1: not known
 	lengths  uint64 // of the strings that Lengths gives
+	shorts   uint32 // of the texts and scores that Items gives
 	digest   uint32
 	items    []item // full only
 }
@@ -105,8 +109,8 @@ func drain(r *Reader, d depth) result {
 // walkValue walks the current value and holds it to what any value keeps:
 // lengths are those of the bytes, counts those of the entries.
 func walkValue(r *Reader, typ *Type, d depth) (c content, soft []error, err error) {
-	if d == lengths && r.Elements() >= 0 {
-		c, err = walkLengths(r, typ)
+	if (d == lengths || d == items) && r.Elements() >= 0 {
+		c, err = walkLengths(r, typ, d)
 		return c, nil, err
 	}
 	var scratch []byte
@@ -140,6 +144,14 @@ func walkValue(r *Reader, typ *Type, d depth) (c content, soft []error, err erro
 				return c, soft, err
 			}
 			soft = append(soft, s...)
+			switch typ.Code {
+			case 1, 2, 4, 5:
+				text := []byte(nil)
+				if part.Len <= ShortText {
+					text, _ = r.Bytes()
+				}
+				c.shorts = addShort(c.shorts, text, part.Score)
+			}
 			if part.Format != Plain {
 				n, unknown = last, false
 			}
@@ -174,15 +186,35 @@ func walkValue(r *Reader, typ *Type, d depth) (c content, soft []error, err erro
 	return c, soft, nil
 }
 
-// walkLengths has only the lengths of a value's strings.
-func walkLengths(r *Reader, typ *Type) (c content, err error) {
+// addShort adds a text and a score to a sum; what has neither adds nothing.
+func addShort(sum uint32, text []byte, score float64) uint32 {
+	sum = crc32.Update(sum, crc32.IEEETable, text)
+	if score != 0 {
+		sum += uint32(math.Float64bits(score)>>32) ^ uint32(math.Float64bits(score))
+	}
+	return sum
+}
+
+// walkLengths has only the lengths of a value's strings, or those and the short
+// texts.
+func walkLengths(r *Reader, typ *Type, d depth) (c content, err error) {
 	per, want := 1, r.Elements()
 	if typ.Code == 4 {
 		per = 2
 	}
 	var room [6]int64
+	var texts [6]Item
 	for {
-		n, err := r.Lengths(room[:])
+		n := 0
+		if d == lengths {
+			n, err = r.Lengths(room[:])
+		} else {
+			n, err = r.Items(texts[:])
+			for i, it := range texts[:n] {
+				room[i] = it.Len
+				c.shorts = addShort(c.shorts, it.Text, it.Score)
+			}
+		}
 		if err == io.EOF {
 			break
 		}
@@ -303,7 +335,7 @@ func sameResult(t testing.TB, what string, got, want result) {
 	}
 	for i := range min(len(got.contents), len(want.contents)) {
 		g, w := got.contents[i], want.contents[i]
-		if g.lengths != w.lengths {
+		if g.lengths != w.lengths || g.shorts != 0 && w.shorts != 0 && g.shorts != w.shorts {
 			t.Errorf("%s: key %d (%q): other lengths", what, i, want.keys[i].name)
 			return
 		}
