@@ -40,6 +40,11 @@ func Settings() []Setting {
 	}
 }
 
+// Has says whether servers of the line know a setting.
+func (l *Line) Has(s *Setting) bool {
+	return l.setListpack || s.Name != "set-max-listpack-entries" && s.Name != "set-max-listpack-value"
+}
+
 // DefaultLimits are the limits of a server that was not told otherwise.
 func DefaultLimits() Limits {
 	return Limits{

@@ -119,6 +119,7 @@ func checkTruth(t *testing.T, truth fixtures.Truth) {
 		b, _ := config.Tables(d[0], d[1])
 		alloc += b
 	}
+	require.InEpsilon(t, truth.LoadedStartup, config.Startup(), 0.02, "an empty server")
 	grew := float64(truth.LoadedData)
 	off := float64(alloc+unmodelled) - grew
 	t.Logf("used_memory grew by %.0f, we say %d (%+.2f %%)", grew, alloc+unmodelled, 100*off/grew)

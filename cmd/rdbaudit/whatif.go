@@ -211,6 +211,7 @@ func (w *whatif) run(args []string, format, path string) error {
 		}
 		read.follow(d.stream)
 		configs := w.configs(d)
+		w.unknownSettings(d.in.Path, configs[len(configs)-1].Line)
 		var patterner *aggregate.Patterner
 		if len(w.filter.in) > 0 {
 			patterner, _ = aggregate.NewPatterner(w.opts)
@@ -260,6 +261,16 @@ func (w *whatif) run(args []string, format, path string) error {
 		return err
 	}
 	return status
+}
+
+// unknownSettings says which of the limits asked about the line does not have.
+func (w *whatif) unknownSettings(path string, line *estimate.Line) {
+	for _, s := range estimate.Settings() {
+		asked := w.limit == s.Name || w.model.origin[s.Name] == "flag"
+		if asked && !line.Has(&s) {
+			fmt.Fprintf(w.e.stderr, "rdbaudit: %s: %s has no %s: it changes nothing\n", path, line.Name, s.Name)
+		}
+	}
 }
 
 // feed adds all records of a dump to both sides, or to the sums of the sweep.
