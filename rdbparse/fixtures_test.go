@@ -65,7 +65,10 @@ func TestAsmAll(t *testing.T) {
 // TestTruths reads the dumps of real servers and finds the keys that those say
 // they wrote.
 func TestTruths(t *testing.T) {
-	for _, truth := range fixtures.Truths(t) {
+	for i, truth := range fixtures.Truths(t) {
+		if i%((thin+1)/2) != 0 { // as in someServers
+			continue
+		}
 		if !truth.Own || truth.Name != truth.Dump.Name {
 			continue
 		}
