@@ -20,6 +20,8 @@ type keyRows struct {
 	free  chan *rowBatch
 	now   *rowBatch // being filled
 	wait  sync.WaitGroup
+	last  bytes.Buffer // rows that came with the end
+	out   io.Writer
 	err   atomic.Pointer[error]
 }
 
@@ -38,48 +40,46 @@ func (r *redirect) Write(p []byte) (int, error) { return r.to.Write(p) }
 
 // newKeyRows starts the goroutines. The header is written at once.
 func newKeyRows(w io.Writer, o output.KeyOptions, opts *aggregate.Options) (*keyRows, error) {
-	head, err := output.NewKeyWriter(w, o)
-	if err != nil {
-		return nil, err
-	}
 	n := runtime.GOMAXPROCS(0)
-	k := &keyRows{work: make(chan *rowBatch, 4*n), order: make(chan *rowBatch, 4*n), free: make(chan *rowBatch, 4*n+2)}
+	k := &keyRows{work: make(chan *rowBatch, 4*n), order: make(chan *rowBatch, 4*n), free: make(chan *rowBatch, 4*n+2), out: w}
 	for range cap(k.free) {
 		k.free <- &rowBatch{ready: make(chan struct{}, 1)}
 	}
-	if !o.Parallel() {
+	parts := o.Parallel()
+	if parts { // the header apart, then rows alone
+		head, err := output.NewKeyWriter(w, o)
+		if err != nil {
+			return nil, err
+		}
+		if err := head.Close(); err != nil {
+			return nil, err
+		}
+		o.RowsOnly = true
+	} else {
 		n = 1
 	}
-	o.RowsOnly = true
-	for i := range n {
+	for range n {
 		p, err := aggregate.NewPatterner(opts)
 		if err != nil {
 			return nil, err
 		}
 		to := &redirect{}
-		rows := head
-		if o.Parallel() {
-			if rows, err = output.NewKeyWriter(to, o); err != nil {
-				return nil, err
-			}
-		}
-		k.wait.Add(1)
-		go k.format(rows, to, p, o.Parallel(), i == 0)
-	}
-	if o.Parallel() {
-		if err := head.Close(); err != nil {
+		rows, err := output.NewKeyWriter(to, o)
+		if err != nil {
 			return nil, err
 		}
+		k.wait.Add(1)
+		go k.format(rows, to, p, parts)
 	}
 	k.wait.Add(1)
-	go k.write(w)
+	go k.write()
 	k.now = <-k.free
 	return k, nil
 }
 
-// format makes the rows of batches. A format that cannot be made in parts is
-// written straight out by its one worker.
-func (k *keyRows) format(rows output.KeyWriter, to *redirect, p *aggregate.Patterner, parallel, last bool) {
+// format makes the rows of batches. A format that cannot be made in parts has
+// one worker, which may keep rows back: what it has at the end comes last.
+func (k *keyRows) format(rows output.KeyWriter, to *redirect, p *aggregate.Patterner, parts bool) {
 	defer k.wait.Done()
 	var pattern []byte
 	for b := range k.work {
@@ -95,26 +95,27 @@ func (k *keyRows) format(rows output.KeyWriter, to *redirect, p *aggregate.Patte
 				break
 			}
 		}
-		if parallel {
+		if parts {
 			if err := rows.Close(); err != nil {
 				k.fail(err)
 			}
 		}
 		b.ready <- struct{}{}
 	}
-	if !parallel && last {
+	if !parts {
+		to.to = &k.last
 		if err := rows.Close(); err != nil {
 			k.fail(err)
 		}
 	}
 }
 
-func (k *keyRows) write(w io.Writer) {
+func (k *keyRows) write() {
 	defer k.wait.Done()
 	for b := range k.order {
 		<-b.ready
 		if k.err.Load() == nil {
-			if _, err := w.Write(b.text.Bytes()); err != nil {
+			if _, err := k.out.Write(b.text.Bytes()); err != nil {
 				k.fail(err)
 			}
 		}
@@ -161,5 +162,9 @@ func (k *keyRows) close() error {
 	close(k.work)
 	close(k.order)
 	k.wait.Wait()
-	return k.failed()
+	if err := k.failed(); err != nil {
+		return err
+	}
+	_, err := k.out.Write(k.last.Bytes())
+	return err
 }

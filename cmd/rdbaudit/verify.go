@@ -116,42 +116,49 @@ func printable(s string) string {
 
 // walk reads a dump to its end. Deep, it counts bad contents in d.
 func walk(e *env, d *dump, deep bool) (keys int64, err error) {
-	bad := func(err error) error {
-		d.skipped++
-		if d.firstBad == nil {
-			d.firstBad = err
-		}
-		return nil
-	}
 	for {
 		if keys&1023 == 0 && e.ctx.Err() != nil {
 			return keys, e.ctx.Err()
 		}
-		if _, err := d.r.Next(); err != nil {
-			if errors.Is(err, io.EOF) {
-				err = nil
+		if _, err = d.r.Next(); err == nil {
+			keys++
+			if deep {
+				err = d.deepValue()
 			}
+		}
+		var fault *rdbparse.Error
+		switch {
+		case err == nil:
+		case errors.Is(err, io.EOF):
+			return keys, nil
+		case errors.As(err, &fault) && fault.Key != nil:
+			return keys - 1, err // the last key has no whole value
+		default:
 			return keys, err
 		}
-		keys++
-		if !deep {
-			continue
+	}
+}
+
+// deepValue opens all parts of a value. What is bad in them is counted; only a
+// loss of the framing is an error.
+func (d *dump) deepValue() error {
+	for {
+		p, err := d.r.Part()
+		if errors.Is(err, io.EOF) {
+			return nil
 		}
-		for {
-			p, err := d.r.Part()
-			if errors.Is(err, io.EOF) {
-				break
+		if err != nil {
+			return err
+		}
+		switch err := deepPart(d.r, p); {
+		case err == nil:
+		case errors.Is(err, rdbparse.ErrPacked) || errors.Is(err, rdbparse.ErrString):
+			d.skipped++
+			if d.firstBad == nil {
+				d.firstBad = err
 			}
-			if err != nil {
-				return keys, err
-			}
-			if err := deepPart(d.r, p); err != nil {
-				if errors.Is(err, rdbparse.ErrPacked) || errors.Is(err, rdbparse.ErrString) {
-					bad(err)
-					continue
-				}
-				return keys, err
-			}
+		default:
+			return err
 		}
 	}
 }
