@@ -140,3 +140,49 @@ func TestSweepInPlace(t *testing.T) {
 		t.Errorf("%d keys", row[3].I)
 	}
 }
+
+// TestMergeLarge: merging takes over the memory of what is merged bit by bit,
+// and nothing of it is lost.
+func TestMergeLarge(t *testing.T) {
+	rng := newRand(t)
+	o := &Options{Now: now}
+	all := newSet(t, o)
+	parts := []*Set{newSet(t, o), newSet(t, o), newSet(t, o)}
+	for i, r := range randomRecords(rng, 60_000) {
+		if i%3 > 0 {
+			r.Key = append(r.Key, ":"+word(rng)...)
+		}
+		all.Add(r)
+		parts[rng.IntN(3)].Add(r)
+	}
+	for _, p := range parts[1:] {
+		if n := len(p.patterns.t.text.chunks); n < 3 {
+			t.Fatalf("%d chunks of text", n)
+		}
+		if err := parts[0].Merge(p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if a, b := render(all), render(parts[0]); a != b {
+		t.Fatalf("merging changed the tables:\n%s", firstDiff(a, b))
+	}
+}
+
+// TestSetTableMemory: what does not fit into a share fits into the whole.
+func TestSetTableMemory(t *testing.T) {
+	rng := newRand(t)
+	o := &Options{Now: now, TableMemory: 4 << 20}
+	a, b := newSet(t, o), newSet(t, o)
+	for range 20_000 {
+		a.Add(cappedRecord(word(rng)+":"+word(rng), 64))
+		b.Add(cappedRecord(word(rng)+":"+word(rng), 64))
+	}
+	a.SetTableMemory(8 << 20)
+	if err := a.Merge(b); err != nil {
+		t.Fatal(err)
+	}
+	if keys, _ := a.Patterns().Folded(); keys != 0 || a.Patterns().Len() < 39_000 {
+		t.Errorf("%d keys folded, %d patterns", keys, a.Patterns().Len())
+	}
+	checkSums(t, a)
+}

@@ -65,16 +65,16 @@ func scramble(h uint64) uint64 {
 // least half as many as the best, so sess_8fk2:data becomes *:data and
 // cfg:payment:timeout becomes cfg:payment:*. Else it takes as few of the
 // deepest as make a group, at worst all.
-func (f *folds) choose(counts []uint32) (k int, all bool) {
+func (f *folds) choose(counts []uint16) (k int, all bool) {
 	mask := uint64(len(counts) - 1)
-	var best uint32
-	var one [maxDepth]uint32
+	var best uint16
+	var one [maxDepth]uint16
 	for k := range f.n {
 		one[k] = counts[f.one[k]&mask]
 		best = max(best, one[k])
 	}
 	for k := f.n - 1; k >= 0; k-- {
-		if best >= minGroup && one[k] >= (best+1)/2 {
+		if best >= minGroup && one[k] >= best-best/2 {
 			return k, false
 		}
 		if best < minGroup && counts[f.rest[k]&mask] >= minGroup {

@@ -27,6 +27,7 @@ type leaves struct {
 	fixed int64   // bytes of slots, rows and stats
 	shut  *closed // nil until the table was full
 	moves uint32  // times that rows got other indexes
+	gone  int     // chunks of text that another table has taken over
 }
 
 // leaf is a pattern with keys of its own.
@@ -514,6 +515,19 @@ func (t *leaves) offerKey(p *Patterner, l *leaf, s *stats, it *item) {
 		}
 	}
 	t.setKey(l, it)
+}
+
+// inherit takes over memory of o whose rows below i were counted in t.
+func (t *leaves) inherit(o *leaves, i uint32) {
+	if i%leafChunk == 0 && i > 0 {
+		done := &o.rows[i/leafChunk-1]
+		t.rows, *done = append(t.rows, *done), nil
+	}
+	// What rows keep of text comes after the text of the rows before.
+	for at := int(o.row(i).text / (arenaChunk / 4)); o.gone < at; o.gone++ {
+		t.text.free = append(t.text.free, o.text.chunks[o.gone][:0])
+		o.text.chunks[o.gone] = nil
+	}
 }
 
 // take counts row l of o, whose pattern has hash h in t.

@@ -3,6 +3,7 @@ package aggregate
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"math/bits"
 
 	"rdbaudit/estimate"
@@ -74,15 +75,18 @@ func (p *Patterns) Merge(other Analysis) error {
 		p.t = o.t
 	} else {
 		var hashes [ahead]uint32
-		for i := range o.t.count {
+		from := o.t
+		from.slots = nil
+		for i := range from.count {
 			if i%ahead == 0 {
-				n := min(o.t.count-i, ahead)
+				p.t.inherit(from, i)
+				n := min(from.count-i, ahead)
 				for k := range n {
-					hashes[k] = p.t.hash(o.t.pattern(o.t.row(i + k)))
+					hashes[k] = p.t.hash(from.pattern(from.row(i + k)))
 				}
 				p.warmed += p.t.warm(hashes[:n])
 			}
-			p.t.take(p.p, o.t, o.t.row(i), hashes[i%ahead])
+			p.t.take(p.p, from, from.row(i), hashes[i%ahead])
 			if p.t.memory() > p.budget {
 				p.fold()
 			}
@@ -92,6 +96,14 @@ func (p *Patterns) Merge(other Analysis) error {
 		p.fold()
 	}
 	return nil
+}
+
+// SetTableMemory changes Options.TableMemory from now on.
+func (p *Patterns) SetTableMemory(n int64) {
+	o := *p.o
+	o.TableMemory = n
+	p.o = o.normal()
+	p.budget = p.o.TableMemory / 4 * 3
 }
 
 // Len is the number of distinct patterns held.
@@ -159,10 +171,11 @@ func (p *Patterns) sweep(percent int64) {
 	// How many victims would share a pattern with a wildcard here or there.
 	// Counters are found by a hash that may collide: that costs a worse choice
 	// at times, and being free of any seed it is the same choice on every run.
-	counts := make([]uint32, 1<<10)
-	for len(counts) < 2*int(t.count) && len(counts) < 1<<22 {
-		counts = make([]uint32, 2*len(counts))
+	size := 1 << 10
+	for size < 2*int(t.count) && size < 1<<22 {
+		size *= 2
 	}
+	counts := make([]uint16, size) // that stop at the largest number
 	mask := uint64(len(counts) - 1)
 	var f folds
 	for i := range t.count {
@@ -177,9 +190,11 @@ func (p *Patterns) sweep(percent int64) {
 		f.of(t.pattern(l))
 		victims[i] = f.n > 0
 		for k := range f.n {
-			counts[f.one[k]&mask]++
+			c := &counts[f.one[k]&mask]
+			*c += 1 - *c/math.MaxUint16
 			if f.rest[k] != f.one[k] {
-				counts[f.rest[k]&mask]++
+				c = &counts[f.rest[k]&mask]
+				*c += 1 - *c/math.MaxUint16
 			}
 		}
 	}

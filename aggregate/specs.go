@@ -116,6 +116,11 @@ func (s *Set) Merge(o *Set) error {
 	return nil
 }
 
+// SetTableMemory changes what the tables may hold from now on: the first of
+// several sets that shared Options.TableMemory has all of it when the others
+// are merged into it.
+func (s *Set) SetTableMemory(n int64) { s.patterns.SetTableMemory(n) }
+
 // Tables renders all analyses. It may be called once, after the last Add and Merge.
 func (s *Set) Tables() []Table {
 	var tables []Table

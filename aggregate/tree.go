@@ -59,6 +59,9 @@ type renderer struct {
 	off, tmpOff   []uint16
 	slots         []uint32
 	names         [2][]byte
+	list          []group  // of groups, until joined
+	into          []uint32 // of joined, until the leaves are in order
+	warmed        uint64
 }
 
 // acc is what adds up below a node.
@@ -100,6 +103,7 @@ func (r *renderer) before(a, b *group) int {
 }
 
 // groups finds the children of a node and notes in gid which leaf is in which.
+// The list holds until the next call.
 func (r *renderer) groups(lo, hi int) (list []group) {
 	size := 16
 	for size < 2*(hi-lo) {
@@ -110,14 +114,23 @@ func (r *renderer) groups(lo, hi int) (list []group) {
 	}
 	slots := r.slots[:size]
 	clear(slots)
+	list = r.list[:0]
+	defer func() { r.list = list[:0] }()
+	var texts [ahead][]byte
 	for i := lo; i < hi; i++ {
-		l := r.t.row(r.ids[i])
-		text := r.t.pattern(l)
-		g := group{id: r.ids[i], off: r.off[i] + 1, literal: text[r.off[i]]&markClass == 0}
-		end := int(g.off)
-		for end < len(text) && text[end] >= markEnd {
-			end++
+		if (i-lo)%ahead == 0 {
+			some := r.ids[i:min(i+ahead, hi)]
+			for k, id := range some {
+				texts[k] = r.t.pattern(r.t.row(id))
+			}
+			for k := range some {
+				r.warmed += uint64(texts[k][r.off[i+k]])
+			}
 		}
+		l := r.t.row(r.ids[i])
+		text := texts[(i-lo)%ahead]
+		g := group{id: r.ids[i], off: r.off[i] + 1, literal: text[r.off[i]]&markClass == 0}
+		end := segmentEnd(text, int(g.off)-1)
 		if end < len(text) {
 			g.sep = text[end] >> markShift
 		}
@@ -145,10 +158,13 @@ func (r *renderer) groups(lo, hi int) (list []group) {
 
 // joined folds for reading: a literal child with less than 0.1 % of all bytes
 // that is not among its parent's largest joins *. It says for each group
-// which of the resulting ones it is in. With keep 0, the last resort, any
+// which of the resulting ones it is in, until the next call. With keep 0, the last resort, any
 // child that small joins.
 func (r *renderer) joined(list []group) (out []group, into []uint32) {
-	into = make([]uint32, len(list))
+	if cap(r.into) < len(list) {
+		r.into = make([]uint32, len(list))
+	}
+	into = r.into[:len(list)]
 	var largest []*group // sorted
 	if len(list) > r.keep {
 		for i := range list {

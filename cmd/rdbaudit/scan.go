@@ -275,13 +275,14 @@ type workers struct {
 	wait       sync.WaitGroup
 	// floors are what a key of each type must beat to be among the largest. A
 	// floor only rises, so an old one opens too much, never too little.
-	floors [estimate.NumTypes]atomic.Pointer[aggregate.Floor]
-	usage  bool
+	floors      [estimate.NumTypes]atomic.Pointer[aggregate.Floor]
+	usage       bool
+	tableMemory int64 // of all sets together, 0: the default
 }
 
 // newWorkers starts n workers. The memory for tables is theirs together.
 func newWorkers(o *aggregate.Options, n int) (*workers, error) {
-	w := &workers{full: make(chan *batch, 2*n), free: make(chan *batch, 4*n+2), usage: o.Usage}
+	w := &workers{full: make(chan *batch, 2*n), free: make(chan *batch, 4*n+2), usage: o.Usage, tableMemory: o.TableMemory}
 	share := *o
 	if share.TableMemory > 0 {
 		share.TableMemory /= int64(n)
@@ -335,6 +336,7 @@ func (w *workers) raise(set *aggregate.Set) {
 func (w *workers) end() (*aggregate.Set, error) {
 	close(w.full)
 	w.wait.Wait()
+	w.sets[0].SetTableMemory(w.tableMemory) // as the others are merged into it
 	for _, set := range w.sets[1:] {
 		if err := w.sets[0].Merge(set); err != nil {
 			return nil, err
