@@ -1,6 +1,6 @@
 package aggregate
 
-import "bytes"
+import "hash/maphash"
 
 // A table that was full once meets new patterns that its next sweep would
 // only fold again. closed remembers the groups that sweeps have folded, as the
@@ -12,10 +12,10 @@ import "bytes"
 // A group of several wildcards gives birth in the same way to one with a
 // wildcard less, so that families that come late get rows of their own.
 type closed struct {
-	// Groups by hash: tag<<32 | row+1. The hash is that of folds, which knows
-	// no seed, so that what is folded is the same on every run; names chosen
-	// to collide are therefore looked for in few places only.
-	slots []uint64
+	// Groups by hash. The hash is that of folds, which knows no seed, so that
+	// what is folded is the same on every run; names chosen to collide are
+	// therefore looked for in few places only, and told apart by another hash.
+	slots []closedSlot
 	count uint32
 	// By which literal segments groups came about: bit k of ones for the k-th
 	// alone, of rests for the k-th and all behind it.
@@ -27,6 +27,12 @@ type closed struct {
 	buf  []byte
 }
 
+type closedSlot struct {
+	row   uint32 // index+1 of its row
+	tag   uint32 // of the hash
+	check uint64 // seeded hash of the pattern: its text is far away
+}
+
 const (
 	seenBits      = 7
 	proves        = 8  // times that a pattern is seen before it gets a row
@@ -36,7 +42,7 @@ const (
 	bytesPerProbe = 384 // of budget for each place in seen
 )
 
-func (c *closed) memory() int64 { return int64(len(c.slots))*8 + int64(len(c.seen))*4 }
+func (c *closed) memory() int64 { return int64(len(c.slots))*16 + int64(len(c.seen))*4 }
 
 // note says how a pattern was folded.
 func (c *closed) note(k int, all bool) {
@@ -69,7 +75,7 @@ func (t *leaves) findGroups() {
 		size *= 2
 	}
 	if size > len(c.slots) || size < len(c.slots)/4 {
-		c.slots = make([]uint64, size)
+		c.slots = make([]closedSlot, size)
 	} else {
 		clear(c.slots)
 	}
@@ -77,16 +83,16 @@ func (t *leaves) findGroups() {
 	for i := range t.count {
 		if l := t.row(i); t.folded(l) {
 			c.f.of(t.pattern(l))
-			c.put(c.f.whole, i)
+			c.put(c.f.whole, maphash.Bytes(t.seed, t.pattern(l)), i)
 		}
 	}
 }
 
-func (c *closed) put(h uint64, row uint32) {
+func (c *closed) put(h, check uint64, row uint32) {
 	mask := uint64(len(c.slots) - 1)
 	for i := range uint64(closedProbes) {
-		if s := &c.slots[(h+i)&mask]; *s == 0 {
-			*s = h>>32<<32 | uint64(row+1)
+		if s := &c.slots[(h+i)&mask]; s.row == 0 {
+			*s = closedSlot{row + 1, uint32(h >> 32), check}
 			c.count++
 			return
 		}
@@ -102,13 +108,13 @@ func (c *closed) group(t *leaves, text []byte, k int, all bool) uint32 {
 	}
 	mask := uint64(len(c.slots) - 1)
 	for i := range uint64(closedProbes) {
-		s := c.slots[(h+i)&mask]
-		if s == 0 {
+		s := &c.slots[(h+i)&mask]
+		if s.row == 0 {
 			return 0
 		}
-		if s>>32 == h>>32 {
-			if c.buf = appendFolded(c.buf[:0], text, c.f.at[k], all); bytes.Equal(c.buf, t.pattern(t.row(uint32(s)-1))) {
-				return uint32(s)
+		if s.tag == uint32(h>>32) {
+			if c.buf = appendFolded(c.buf[:0], text, c.f.at[k], all); s.check == maphash.Bytes(t.seed, c.buf) {
+				return s.row
 			}
 		}
 	}
@@ -172,7 +178,7 @@ func (t *leaves) openGroup(text []byte, k int) uint32 {
 		t.insert(h, c.buf)
 		i = t.count
 		c.note(k, true)
-		c.put(c.f.rest[k], i-1)
+		c.put(c.f.rest[k], maphash.Bytes(t.seed, c.buf), i-1)
 	}
 	t.promote(t.row(i-1), fresh)
 	return i
