@@ -21,23 +21,11 @@ const ShortText = 20
 // strings and the scores of sorted sets. It may fill less than dst before the
 // end; only 0 with io.EOF is the end.
 func (r *Reader) Items(dst []Item) (int, error) {
-	if r.typ == nil || r.err != nil {
-		if r.err != nil {
-			r.typ = nil
-			return 0, r.err
-		}
-		return 0, io.EOF
+	per, gap, err := r.beginStrings()
+	if err != nil {
+		return 0, err
 	}
 	s, w := &r.src, &r.walk
-	r.body.skip(r)
-	r.begin()
-	per, gap := 1, 0
-	switch r.typ.Code {
-	case 4:
-		per = 2
-	case 5:
-		gap = 8
-	}
 	n := 0
 	dst = dst[:min(len(dst), maxItems)]
 	if r.texts = r.texts[:0]; cap(r.texts) == 0 {

@@ -29,23 +29,11 @@ func (r *Reader) Elements() int64 {
 // how many. At the end of the value it gives 0 and io.EOF. The length of dst
 // is to be even, so that fields and values stay together.
 func (r *Reader) Lengths(dst []int64) (int, error) {
-	if r.typ == nil || r.err != nil {
-		if r.err != nil {
-			r.typ = nil
-			return 0, r.err
-		}
-		return 0, io.EOF
+	per, gap, err := r.beginStrings()
+	if err != nil {
+		return 0, err
 	}
 	s, w := &r.src, &r.walk
-	r.body.skip(r)
-	r.begin()
-	per, gap := 1, 0
-	switch r.typ.Code {
-	case 4:
-		per = 2
-	case 5:
-		gap = 8
-	}
 	n := 0
 	for w.left > 0 && n+per <= len(dst) && s.err == nil {
 		// Short strings that lie in the window as a whole.
@@ -119,4 +107,25 @@ func (r *Reader) Lengths(dst []int64) (int, error) {
 		return 0, io.EOF
 	}
 	return n, nil
+}
+
+// beginStrings makes ready to read the strings of a value in bulk: an element
+// is per of them, with gap bytes behind.
+func (r *Reader) beginStrings() (per, gap int, err error) {
+	switch {
+	case r.err != nil:
+		r.typ = nil
+		return 0, 0, r.err
+	case r.typ == nil:
+		return 0, 0, io.EOF
+	}
+	r.body.skip(r)
+	r.begin()
+	switch r.typ.Code {
+	case 4:
+		return 2, 0, nil
+	case 5:
+		return 1, 8, nil
+	}
+	return 1, 0, nil
 }
