@@ -481,58 +481,36 @@ func (e *Estimator) set() error {
 	if err != nil {
 		return err
 	}
-	if p.Kind == rdbparse.PartPacked {
-		intset, b := p.Format == rdbparse.Intset, p.Len
-		if intset {
-			e.proven.SetIntset = max(e.proven.SetIntset, p.Count)
-		} else {
-			e.proven.SetEntries = max(e.proven.SetEntries, p.Count)
-		}
-		e.elems = p.Count
-		for _, s := range e.sizers {
-			s.beginElements(p.Count, false)
-		}
-		opened := e.open(p, func(s *sizer) bool { return s.setBlobOpens(intset, p.Count) })
-		if opened {
-			e.elems = 0
-			if err := e.entries(func(it item) {
-				e.elems++
-				e.large = max(e.large, it.len)
-				for i, s := range e.sizers {
-					if e.opens[i] {
-						s.member(it)
-					}
-				}
-			}); err != nil {
-				return err
-			}
-		}
-		for i, s := range e.sizers {
-			s.endSetBlob(intset, b, opened && e.opens[i])
-		}
-		if !opened {
-			return e.longest(1, 1)
-		}
-		return nil
+	intset, b := p.Format == rdbparse.Intset, p.Len
+	if intset {
+		e.proven.SetIntset = max(e.proven.SetIntset, p.Count)
+	} else {
+		e.proven.SetEntries = max(e.proven.SetEntries, p.Count)
 	}
-	build := e.begin(e.r.Left()+1, (*sizer).setBuilds)
-	for {
-		it, err := e.item(p, build)
-		if err != nil {
-			return err
-		}
-		e.elems++
-		for _, s := range e.sizers {
-			s.member(it)
-		}
-		if p, err = e.r.Part(); err == io.EOF {
-			break
-		} else if err != nil {
-			return err
-		}
-	}
+	e.elems = p.Count
 	for _, s := range e.sizers {
-		s.endSet()
+		s.beginElements(p.Count, false)
+	}
+	opened := e.open(p, func(s *sizer) bool { return s.setBlobOpens(intset, p.Count) })
+	if opened {
+		e.elems = 0
+		if err := e.entries(func(it item) {
+			e.elems++
+			e.large = max(e.large, it.len)
+			for i, s := range e.sizers {
+				if e.opens[i] {
+					s.member(it)
+				}
+			}
+		}); err != nil {
+			return err
+		}
+	}
+	for i, s := range e.sizers {
+		s.endSetBlob(intset, b, opened && e.opens[i])
+	}
+	if !opened {
+		return e.longest(1, 1)
 	}
 	return nil
 }

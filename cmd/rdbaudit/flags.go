@@ -396,3 +396,13 @@ func errText(err error) string {
 	}
 	return fmt.Sprint(err)
 }
+
+// firstError runs the checks of a command's flags up to the first that fails.
+func firstError(checks ...func() error) error {
+	for _, check := range checks {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}

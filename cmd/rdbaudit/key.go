@@ -35,10 +35,8 @@ Exit status 1 if a KEY is not in the dump.`,
 			model.add(fs)
 			scan.add(fs)
 			return func(e *env, args []string) error {
-				for _, check := range []func() error{model.check, scan.check} {
-					if err := check(); err != nil {
-						return err
-					}
+				if err := firstError(model.check, scan.check); err != nil {
+					return err
 				}
 				if len(args) < 2 {
 					return usageError("key takes a dump and at least one KEY")

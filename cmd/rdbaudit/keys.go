@@ -53,10 +53,8 @@ lfu_frequency, field_ttls, slot, pattern, owner, source.
 			model.add(fs)
 			scan.add(fs)
 			return func(e *env, args []string) error {
-				for _, check := range []func() error{model.check, filter.check, scan.check} {
-					if err := check(); err != nil {
-						return err
-					}
+				if err := firstError(model.check, filter.check, scan.check); err != nil {
+					return err
 				}
 				opts, err := patterns.options()
 				if err != nil {

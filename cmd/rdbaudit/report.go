@@ -145,10 +145,8 @@ func (f *reportFlags) targets() ([]reportTarget, error) {
 }
 
 func (f *reportFlags) run(e *env, args []string) error {
-	for _, check := range []func() error{f.model.check, f.filter.check, f.scan.check} {
-		if err := check(); err != nil {
-			return err
-		}
+	if err := firstError(f.model.check, f.filter.check, f.scan.check); err != nil {
+		return err
 	}
 	opts, err := f.patterns.options()
 	if err != nil {
