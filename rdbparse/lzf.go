@@ -1,6 +1,9 @@
 package rdbparse
 
-import "slices"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // LZF as servers write it (lzf_d.c@redis-8.6.3). A control byte below 32
 // starts a run of literals, any other a copy from at most 8192 bytes back in
@@ -21,50 +24,87 @@ const lzfWindow = 8192
 // Copies reach back into dst, so it must hold what was expanded before. ok is
 // false if src is no LZF or if a token would take dst past limit bytes.
 func expandLZF(dst, src []byte, want, limit int) (out, rest []byte, ok bool) {
-	for len(dst) < want && len(src) > 0 {
-		c := int(src[0])
+	// Most runs are short: eight or sixteen bytes are copied where room and
+	// input allow, though fewer count.
+	d, at, i := dst[:cap(dst)], len(dst), 0
+	for at < want && i < len(src) {
+		c := int(src[i])
 		if c < 32 {
 			n := c + 1
-			if len(dst)+n > limit {
-				return dst, src, false
+			if at+n > limit {
+				return d[:at], src[i:], false
 			}
-			if len(src) < 1+n {
-				return dst, src, true
+			if i+1+n > len(src) {
+				break
 			}
-			dst = append(dst, src[1:1+n]...)
-			src = src[1+n:]
+			if n <= 16 && i+17 <= len(src) && at+16 <= len(d) {
+				copy16(d[at:], src[i+1:])
+			} else {
+				if at+n > len(d) {
+					d = growTo(d[:at], n, limit)
+				}
+				copy(d[at:at+n], src[i+1:i+1+n])
+			}
+			at += n
+			i += 1 + n
 			continue
 		}
 		n, used := c>>5, 2
 		if n == 7 {
-			if len(src) < 3 {
-				return dst, src, true
+			if i+3 > len(src) {
+				break
 			}
-			n += int(src[1])
+			n += int(src[i+1])
 			used = 3
-		} else if len(src) < 2 {
-			return dst, src, true
+		} else if i+2 > len(src) {
+			break
 		}
 		n += 2
-		from := len(dst) - (c&31)<<8 - int(src[used-1]) - 1
-		if from < 0 || len(dst)+n > limit {
-			return dst, src, false
+		back := (c&31)<<8 + int(src[i+used-1]) + 1
+		from := at - back
+		if from < 0 || at+n > limit {
+			return d[:at], src[i:], false
 		}
-		src = src[used:]
-		at := len(dst)
-		if at+n > cap(dst) {
-			dst = slices.Grow(dst, n)
+		i += used
+		if at+n > len(d) {
+			d = growTo(d[:at], n, limit)
 		}
-		dst = dst[:at+n]
-		if from+n <= at {
-			copy(dst[at:], dst[from:from+n])
-		} else { // the copy repeats what it writes
-			for n > 0 {
-				m := copy(dst[at:at+n], dst[from:at])
-				at += m
-				n -= m
+		end := at + n
+		switch {
+		case n > 64 && back >= n:
+			copy(d[at:end], d[from:from+n])
+		case back >= 16 && end+16 <= len(d):
+			for ; at < end; at, from = at+16, from+16 {
+				copy16(d[at:], d[from:])
+			}
+		case back >= 8 && end+8 <= len(d):
+			for ; at < end; at, from = at+8, from+8 {
+				binary.LittleEndian.PutUint64(d[at:], binary.LittleEndian.Uint64(d[from:]))
+			}
+		case n < 16: // the copy may repeat what it writes
+			for ; at < end; at, from = at+1, from+1 {
+				d[at] = d[from]
+			}
+		default:
+			for at < end {
+				at += copy(d[at:end], d[from:at])
 			}
 		}
+		at = end
 	}
-	return dst, src, true
+	return d[:at], src[i:], true
+}
+
+// copy16 copies sixteen bytes, all of which it reads before it writes.
+func copy16(dst, src []byte) {
+	a, b := binary.LittleEndian.Uint64(src), binary.LittleEndian.Uint64(src[8:])
+	binary.LittleEndian.PutUint64(dst, a)
+	binary.LittleEndian.PutUint64(dst[8:], b)
+}
+
+// growTo makes room for n bytes more and some to come, and gives all of the
+// capacity. Limit is what the whole expansion may have.
+func growTo(d []byte, n, limit int) []byte {
+	d = slices.Grow(d, max(n, min(limit-len(d)+16, len(d)+4096)))
+	return d[:cap(d)]
 }
