@@ -1,5 +1,7 @@
 package estimate
 
+import "rdbaudit/rdbparse"
+
 // Hashes: packed up to a number of fields and a length, else a hash table
 // (t_hash.c hashTypeConvertListpack, rdb.c rdbLoadObject).
 
@@ -135,6 +137,26 @@ func (s *sizer) pairLengths(lens []int64) {
 		s.longest = max(s.longest, lens[i], lens[i+1])
 	}
 	s.n += int64(len(lens) / 2)
+}
+
+// pairs is pair for many fields and values without TTLs.
+func (s *sizer) pairs(items []rdbparse.Item) {
+	if s.l.hash != hashClassic || s.l.ziplists {
+		for i := 0; i+1 < len(items); i += 2 {
+			s.pair(itemOf(&items[i]), itemOf(&items[i+1]), fieldTTL{})
+		}
+		return
+	}
+	s.texts(items)
+	if s.build {
+		s.packItems(items)
+		for i := 0; s.firstLong < 0 && i < len(items); i++ {
+			if items[i].Len > s.Limits.HashValue {
+				s.firstLong = s.n + int64(i/2)
+			}
+		}
+	}
+	s.n += int64(len(items) / 2)
 }
 
 // hashBuilds says whether a hash of n fields, stored one by one, may become

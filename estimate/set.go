@@ -1,6 +1,10 @@
 package estimate
 
-import "math"
+import (
+	"math"
+
+	"rdbaudit/rdbparse"
+)
 
 // Sets: integers are an intset up to a limit, small sets a listpack since
 // 7.2, the rest a hash table (t_set.c, rdb.c rdbLoadObject).
@@ -21,6 +25,25 @@ func (s *sizer) member(e item) {
 	}
 	s.longest = max(s.longest, e.len)
 	s.n++
+}
+
+// members is member for many elements.
+func (s *sizer) members(items []rdbparse.Item) {
+	s.texts(items)
+	if s.build {
+		for i := range items {
+			if s.firstText >= 0 {
+				break
+			}
+			if it := &items[i]; it.IsInt {
+				s.minInt, s.maxInt = min(s.minInt, it.Int), max(s.maxInt, it.Int)
+			} else {
+				s.firstText = s.n + int64(i)
+			}
+		}
+		s.packItems(items)
+	}
+	s.n += int64(len(items))
 }
 
 // setBuilds says whether the texts of the members of a set of n, stored one by

@@ -1,6 +1,10 @@
 package estimate
 
-import "math"
+import (
+	"math"
+
+	"rdbaudit/rdbparse"
+)
 
 // Config says under which server a dump's keys are sized.
 type Config struct {
@@ -300,6 +304,52 @@ func (s *sizer) pack(e item) {
 	} else {
 		s.lp += listpackStr(e.len)
 	}
+}
+
+// packItems is pack for many elements.
+func (s *sizer) packItems(items []rdbparse.Item) {
+	if s.l.ziplists {
+		for i := range items {
+			s.pack(itemOf(&items[i]))
+		}
+		return
+	}
+	lp := int64(0)
+	for i := range items {
+		switch it := &items[i]; {
+		case it.IsInt:
+			lp += listpackInt(it.Int)
+		case it.Len < 64:
+			lp += it.Len + 2 // as listpackStr says
+		default:
+			lp += listpackStr(it.Len)
+		}
+	}
+	s.lp += lp
+}
+
+func itemOf(x *rdbparse.Item) item { return item{x.Len, x.IsInt, x.Int} }
+
+// texts adds what strings of their own take.
+func (s *sizer) texts(items []rdbparse.Item) {
+	var req, u, r, longest int64
+	for i := range items {
+		l := items[i].Len
+		if l < int64(len(s.short)) {
+			c := &s.short[l]
+			req += int64(c.req)
+			u += int64(c.u)
+			r += int64(c.r)
+		} else {
+			a, b, c := s.sds(l)
+			req, u, r = req+a, u+b, r+c
+		}
+		longest = max(longest, l)
+	}
+	s.req += req
+	s.costU += float64(u)
+	s.costR += r
+	s.longest = max(s.longest, longest)
 }
 
 // packedBuilt is the size of what pack has built.

@@ -31,6 +31,7 @@ type Estimator struct {
 	ttls      int64
 	large     int64
 	bound     int64 // of what the value's nodes take, once decided
+	nodes     int64 // packed ones so far
 	nodesOpen bool  // they are opened
 	maxPacked int64 // bytes of the largest packed node, and of the longest plain one
 	maxPlain  int64
@@ -123,7 +124,7 @@ func TypeOf(k *rdbparse.Key) Type { return typeOf(k) }
 // value walks the value of k and fills the records.
 func (e *Estimator) value(k *rdbparse.Key) error {
 	e.key, e.elems, e.ttls, e.large, e.err = k, 0, 0, -1, nil
-	e.bound, e.nodesOpen, e.maxPacked, e.maxPlain = 0, false, 0, 0
+	e.bound, e.nodes, e.nodesOpen, e.maxPacked, e.maxPlain = 0, 0, false, 0, 0
 	e.audit = Audit{}
 	t := typeOf(k)
 	for _, s := range e.sizers {
@@ -290,26 +291,41 @@ func entryItem(en *rdbparse.Entry) item {
 }
 
 // wantNode asks whether the nodes of a list or a stream are to be opened for
-// their longest entry. It is decided once, at the first of them, by a bound of
-// what the whole value takes that rests on the dump alone. A value that turns
-// out larger has no Largest, opened or not: what is said of a key must not
-// depend on how far other keys have raised the answer of WantLargest.
+// their longest entry. It is decided twice, at the first of them by what the
+// whole value can take at most if nodes are of usual size, and again when some
+// have shown how large this value's nodes are. Both bounds rest on the dump
+// alone. A value that turns out larger has no Largest, opened or not: what is
+// said of a key must not depend on how far other keys have raised the answer of
+// WantLargest.
 func (e *Estimator) wantNode(p *rdbparse.Part) bool {
 	if e.EveryLargest || e.WantLargest == nil {
 		return e.EveryLargest
 	}
+	e.nodes++
 	e.maxPacked = max(e.maxPacked, p.Len)
-	if e.bound == 0 {
+	switch left := min(e.r.Left(), 1<<32); {
+	case e.nodes == 1:
 		each := p.Len
-		left := min(e.r.Left(), 1<<32)
 		if left > 0 { // nodes still to come are rarely larger than this
 			each = max(2*each, 64<<10)
 		}
 		e.bound = 2*(left+1)*min(each, 1<<28) + 2*e.key.NameLen + 16<<10
 		e.nodesOpen = e.WantLargest(e.key, 4*e.bound, e.bound)
+	case e.nodes == shownNodes && e.nodesOpen:
+		each := 3 * min(e.maxPacked, 1<<28) / 2
+		if e.key.Type.Kind == rdbparse.StreamKind { // entries pending in groups are still to come
+			each *= 5
+		}
+		e.bound = min(e.bound, (left+shownNodes)*(each+64)+2*e.key.NameLen+16<<10)
+		if e.nodesOpen = e.WantLargest(e.key, 4*e.bound, e.bound); !e.nodesOpen {
+			e.large = -1
+		}
 	}
 	return e.nodesOpen
 }
+
+// shownNodes is how many nodes of a value show how large the others may be.
+const shownNodes = 4
 
 // checkBound takes back the longest entry of a list or a stream that is larger
 // than it was bounded to be. A plain element longer than any node is known to
@@ -472,7 +488,7 @@ func (e *Estimator) set() error {
 			}
 			return e.lengths((*sizer).memberLengths, (*sizer).endSet, 1)
 		}
-		return e.texts((*sizer).endSet, 1, func(s *sizer, items []rdbparse.Item) { s.member(e.textItem(&items[0])) })
+		return e.texts((*sizer).members, (*sizer).endSet, 1)
 	}
 	p, err := e.r.Part()
 	if err == io.EOF {
@@ -581,7 +597,7 @@ func (e *Estimator) lengths(add func(*sizer, []int64), end func(*sizer), per int
 
 // texts walks a value stored element by element of which the texts matter too.
 // Each element is per strings.
-func (e *Estimator) texts(end func(*sizer), per int, add func(*sizer, []rdbparse.Item)) error {
+func (e *Estimator) texts(add func(*sizer, []rdbparse.Item), end func(*sizer), per int) error {
 	for {
 		n, err := e.r.Items(e.items[:])
 		if err == io.EOF {
@@ -591,27 +607,22 @@ func (e *Estimator) texts(end func(*sizer), per int, add func(*sizer, []rdbparse
 			return err
 		}
 		e.elems += int64(n / per)
-		for i := range e.items[:n] {
-			e.large = max(e.large, e.items[i].Len)
+		items := e.items[:n]
+		for i := range items {
+			it := &items[i]
+			e.large = max(e.large, it.Len)
+			if b := it.Text; len(b) > 0 && b[len(b)-1]-'0' <= 9 { // else it is no integer
+				it.Int, it.IsInt = canonicalInt(b)
+			}
 		}
 		for _, s := range e.sizers {
-			for i := 0; i < n; i += per {
-				add(s, e.items[i:i+per])
-			}
+			add(s, items)
 		}
 	}
 	for _, s := range e.sizers {
 		end(s)
 	}
 	return nil
-}
-
-func (e *Estimator) textItem(x *rdbparse.Item) item {
-	it := item{len: x.Len}
-	if x.Text != nil {
-		it.val, it.isInt = canonicalInt(x.Text)
-	}
-	return it
 }
 
 // empty is a collection without elements, which servers do not load.
@@ -629,7 +640,7 @@ func (e *Estimator) zset() error {
 		if !e.begin(n, (*sizer).zsetBuilds) {
 			return e.lengths((*sizer).zmemberLengths, (*sizer).endZSet, 1)
 		}
-		return e.texts((*sizer).endZSet, 1, func(s *sizer, items []rdbparse.Item) { s.scored(e.textItem(&items[0]), items[0].Score) })
+		return e.texts((*sizer).zmembers, (*sizer).endZSet, 1)
 	}
 	p, err := e.r.Part()
 	if err == io.EOF {
@@ -720,9 +731,7 @@ func (e *Estimator) hash() error {
 		if !e.begin(n, (*sizer).hashBuilds) {
 			return e.lengths((*sizer).pairLengths, func(s *sizer) { s.endHash(false) }, 2)
 		}
-		return e.texts(func(s *sizer) { s.endHash(false) }, 2, func(s *sizer, items []rdbparse.Item) {
-			s.pair(e.textItem(&items[0]), e.textItem(&items[1]), fieldTTL{})
-		})
+		return e.texts((*sizer).pairs, func(s *sizer) { s.endHash(false) }, 2)
 	}
 	p, err := e.r.Part()
 	if err == io.EOF {

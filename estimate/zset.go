@@ -1,5 +1,7 @@
 package estimate
 
+import "rdbaudit/rdbparse"
+
 // Sorted sets: packed up to a number of members and a length, else a skip list
 // and a hash table that share the members (t_zset.c, rdb.c rdbLoadObject).
 
@@ -53,6 +55,30 @@ func (s *sizer) zmemberLengths(lens []int64) {
 	mean, variance := s.nodes.node(24)
 	s.mean += float64(float64(len(lens)) * mean)
 	s.variance += float64(float64(len(lens)) * variance)
+}
+
+// zmembers is scored for many members.
+func (s *sizer) zmembers(items []rdbparse.Item) {
+	if s.l.skip != skipClassic || s.l.ziplists {
+		for i := range items {
+			s.scored(itemOf(&items[i]), items[i].Score)
+		}
+		return
+	}
+	s.texts(items)
+	s.n += int64(len(items))
+	mean, variance := s.nodes.node(24)
+	s.mean += float64(float64(len(items)) * mean)
+	s.variance += float64(float64(len(items)) * variance)
+	if !s.build {
+		return
+	}
+	s.packItems(items)
+	lp := int64(0)
+	for i := range items {
+		lp += listpackScore(items[i].Score, s.l.fpconv)
+	}
+	s.lp += lp
 }
 
 // zsetBuilds says whether a sorted set of n members, stored one by one, may

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"strconv"
 	"testing"
 	"testing/iotest"
 
@@ -38,6 +39,10 @@ func TestItems(t *testing.T) {
 						}
 						require.NoError(t, err)
 						for _, it := range items[:n] {
+							if it.IsInt {
+								require.Nil(t, it.Text)
+								it.Text = strconv.AppendInt(nil, it.Int, 10)
+							}
 							got = append(got, shortText(it.Len, it.Text))
 							if r.key.Type.Code == 5 {
 								gotScores = append(gotScores, it.Score)

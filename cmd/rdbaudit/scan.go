@@ -245,22 +245,28 @@ type batch struct {
 	recs  []estimate.Record
 	ends  []int // of the names
 	names []byte
+	dump  int64 // bytes that the records take in the dump
 }
 
 const (
 	batchRecords = 512
 	batchNames   = 64 << 10
+	batchDump    = 1 << 20 // large keys go on at once: what they raise saves opening others
 )
 
 func (b *batch) add(r *estimate.Record) {
 	b.names = append(b.names, r.Key...)
 	b.recs = append(b.recs, *r)
 	b.ends = append(b.ends, len(b.names))
+	b.dump += r.Serialized
 }
 
-func (b *batch) full() bool { return len(b.recs) >= batchRecords || len(b.names) >= batchNames }
+func (b *batch) full() bool {
+	return len(b.recs) >= batchRecords || len(b.names) >= batchNames || b.dump >= batchDump
+}
 
 func (b *batch) reset() {
+	b.dump = 0
 	b.recs, b.ends = b.recs[:0], b.ends[:0]
 	if cap(b.names) > 4*batchNames { // one long name must not be kept for good
 		b.names = nil
