@@ -416,7 +416,7 @@ func classify(s []byte, mask charClass) class {
 		if mask&^cHex == 0 && n >= 6 && mask&(cHexLow|cHexUp) != cHexLow|cHexUp {
 			return classHex
 		}
-		if n == 36 && mask&^(cHex|cPunct) == 0 && isUUID(s) {
+		if n == 36 && mask&^(cHex|cPunct) == 0 && hasUUIDMarks(s) {
 			return classUUID
 		}
 		if n >= 6 && s[0] == '0' && s[1]|0x20 == 'x' && isHex(s[2:]) {
@@ -561,9 +561,17 @@ func isHex(s []byte) bool {
 	return true
 }
 
-func isUUID(s []byte) bool {
-	return s[8] == '-' && s[13] == '-' && s[18] == '-' && s[23] == '-' &&
-		isHex(s[:8]) && isHex(s[9:13]) && isHex(s[14:18]) && isHex(s[19:23]) && isHex(s[24:])
+// hasUUIDMarks tests 36 hex digits and marks for being a UUID: with a - in
+// four places and no other mark.
+func hasUUIDMarks(s []byte) bool {
+	if s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
+		return false
+	}
+	marks := 0
+	for _, b := range s[:36] { // all marks but _ are below the digits
+		marks += int((b-'0')>>7) + int(((b^'_')-1)>>7)
+	}
+	return marks == 4
 }
 
 // isULID asks for a time before 2109 (the first 10 of 26 characters hold it),

@@ -1,6 +1,8 @@
 package estimate
 
 import (
+	"encoding/binary"
+
 	"github.com/valyala/fastjson"
 )
 
@@ -24,17 +26,26 @@ func newJSONLook(c Config) *jsonLook {
 	return &jsonLook{hash: newSizer(c)}
 }
 
-// sampled says whether a key is one of every so many, by its name alone
-// (FNV-1a), so that the choice does not depend on order, files or workers.
+// sampledKey says whether a key is one of every so many, by its name alone, so
+// that the choice does not depend on order, files or workers.
 func sampledKey(name []byte, every uint32) bool {
 	if every <= 1 {
 		return every == 1
 	}
-	h := uint64(0xcbf29ce484222325)
-	for _, b := range name[:min(len(name), sampledBytes)] {
-		h = (h ^ uint64(b)) * 0x100000001b3
+	const odd = 0xd6e8feb86659fd93
+	name = name[:min(len(name), sampledBytes)]
+	h := uint64(len(name))
+	for ; len(name) >= 8; name = name[8:] {
+		h = (h ^ binary.LittleEndian.Uint64(name)) * odd
+		h ^= h >> 32
 	}
-	return uint32(h^h>>32)%every == 0
+	last := uint64(0)
+	for _, c := range name {
+		last = last<<8 | uint64(c)
+	}
+	h = (h ^ last) * odd
+	h = (h ^ h>>32) * odd
+	return h>>32*uint64(every)>>32 == 0
 }
 
 // looksLikeJSON is a cheap first test: an object's braces.

@@ -2,6 +2,7 @@ package estimate
 
 import (
 	"io"
+	"slices"
 
 	"rdbaudit/rdbparse"
 )
@@ -33,10 +34,12 @@ type Estimator struct {
 	bound     int64 // of what the value's nodes take, once decided
 	nodes     int64 // packed ones so far
 	nodesOpen bool  // they are opened
+	ended     bool  // a list is sized
 	maxPacked int64 // bytes of the largest packed node, and of the longest plain one
 	maxPlain  int64
 	lens      [512]int64
 	items     [256]rdbparse.Item
+	packed    [128]rdbparse.Entry
 	audit     Audit
 	json      *jsonLook
 	err       error // soft fault inside a value
@@ -75,25 +78,35 @@ func (e *Estimator) Reader() *rdbparse.Reader { return e.r }
 // Next gives the next record, valid until the following call. Its errors are
 // the Reader's: io.EOF at a good end.
 func (e *Estimator) Next() (*Record, error) {
+	r := &e.recs[0]
+	if err := e.Read(r); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// Read is Next into a record of the caller's, of which the name alone is valid
+// only until the following call.
+func (e *Estimator) Read(rec *Record) error {
 	for {
 		k, err := e.r.Next()
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if e.Keep != nil && !e.Keep(k) {
 			continue
 		}
-		if err := e.value(k); err != nil {
-			return nil, err
+		if err := e.value(k, rec); err != nil {
+			return err
 		}
 		if e.err != nil {
 			if e.OnSkip == nil {
-				return nil, e.err
+				return e.err
 			}
 			e.OnSkip(k, e.err)
 			continue
 		}
-		return &e.recs[0], nil
+		return nil
 	}
 }
 
@@ -121,10 +134,10 @@ func typeOf(k *rdbparse.Key) Type {
 // TypeOf is the type of a key.
 func TypeOf(k *rdbparse.Key) Type { return typeOf(k) }
 
-// value walks the value of k and fills the records.
-func (e *Estimator) value(k *rdbparse.Key) error {
+// value walks the value of k and fills the records, of which first is the first.
+func (e *Estimator) value(k *rdbparse.Key, first *Record) error {
 	e.key, e.elems, e.ttls, e.large, e.err = k, 0, 0, -1, nil
-	e.bound, e.nodes, e.nodesOpen, e.maxPacked, e.maxPlain = 0, 0, false, 0, 0
+	e.bound, e.nodes, e.nodesOpen, e.ended, e.maxPacked, e.maxPlain = 0, 0, false, false, 0, 0
 	e.audit = Audit{}
 	t := typeOf(k)
 	for _, s := range e.sizers {
@@ -151,12 +164,8 @@ func (e *Estimator) value(k *rdbparse.Key) error {
 		return err
 	}
 	// To the end of the value, where the type's own walk stopped before it.
-	for {
-		if _, err := e.r.Part(); err == io.EOF {
-			break
-		} else if err != nil {
-			return err
-		}
+	if err := e.r.End(); err != nil {
+		return err
 	}
 	serialized := e.r.Offset() - k.Offset
 	slot := k.Slot
@@ -164,13 +173,16 @@ func (e *Estimator) value(k *rdbparse.Key) error {
 		slot = int32(Slot(k.Name))
 	}
 	for i, s := range e.sizers {
-		r := &e.recs[i]
-		*r = Record{
-			Key: k.Name, Module: k.Module, DB: k.DB, Type: t, Encoding: s.enc,
-			Size: s.u, Alloc: s.r, SizeVar: int64(s.uVar + 0.5), AllocVar: int64(s.rVar + 0.5),
-			Slack: s.slack, Serialized: serialized, Elems: e.elems, Largest: e.large,
-			Expiry: k.Expiry, Idle: k.Idle, Freq: k.Freq, Slot: slot, FieldTTLs: e.ttls,
+		r := first
+		if i > 0 {
+			r = &e.recs[i]
 		}
+		// One by one: a literal would be made elsewhere and copied.
+		r.Key, r.Module, r.DB, r.Type, r.Encoding, r.Flags = k.Name, k.Module, k.DB, t, s.enc, 0
+		r.Size, r.Alloc, r.SizeVar, r.AllocVar, r.Slack = s.u, s.r, int64(s.uVar+0.5), int64(s.rVar+0.5), s.slack
+		r.Serialized, r.Elems, r.Largest = serialized, e.elems, e.large
+		r.Expiry, r.Idle, r.Freq, r.Slot = k.Expiry, k.Idle, k.Freq, slot
+		r.FieldTTLs, r.Source = e.ttls, 0
 		if r.SizeVar > 0 || r.AllocVar > 0 {
 			r.Flags |= Chance
 		}
@@ -180,8 +192,8 @@ func (e *Estimator) value(k *rdbparse.Key) error {
 		if s.shrunk {
 			r.Flags |= History
 		}
+		r.Audit = e.audit
 		if s.Audit {
-			r.Audit = e.audit
 			r.Audit.Packed, r.Audit.Over = s.packed, s.over
 		}
 	}
@@ -271,21 +283,23 @@ func (e *Estimator) opaque() error {
 // contents ends it and is kept apart.
 func (e *Estimator) entries(each func(item)) error {
 	for {
-		en, err := e.r.Entry()
+		n, err := e.r.Entries(e.packed[:])
 		if err == io.EOF {
 			return nil
 		}
 		if err != nil {
 			return e.soft(err)
 		}
-		each(entryItem(en))
+		for i := range e.packed[:n] {
+			each(entryItem(&e.packed[i]))
+		}
 	}
 }
 
 func entryItem(en *rdbparse.Entry) item {
 	it := item{len: en.Len, isInt: en.IsInt, val: en.Int}
-	if !en.IsInt && en.Len <= longestInt && en.Str != nil {
-		it.val, it.isInt = canonicalInt(en.Str)
+	if b := en.Str; len(b) > 0 && len(b) <= longestInt && b[len(b)-1]-'0' <= 9 { // else it is no integer
+		it.val, it.isInt = canonicalInt(b)
 	}
 	return it
 }
@@ -351,18 +365,20 @@ func (e *Estimator) longest(per, show int) error {
 	}
 	i := 0
 	for {
-		en, err := e.r.Entry()
+		n, err := e.r.Entries(e.packed[:])
 		if err == io.EOF {
 			return nil
 		}
 		if err != nil {
 			return e.soft(err)
 		}
-		if i < show {
-			e.large = max(e.large, en.Len)
-		}
-		if i++; i == per {
-			i = 0
+		for k := range e.packed[:n] {
+			if i < show {
+				e.large = max(e.large, e.packed[k].Len)
+			}
+			if i++; i == per {
+				i = 0
+			}
 		}
 	}
 }
@@ -430,6 +446,9 @@ func (e *Estimator) list() error {
 			if err := e.listNode(p); err != nil {
 				return err
 			}
+			if e.ended {
+				return nil
+			}
 		}
 	}
 	for _, s := range e.sizers {
@@ -442,12 +461,14 @@ func (e *Estimator) list() error {
 func (e *Estimator) listNode(p *rdbparse.Part) error {
 	n, b, stored := p.Count, p.Len, int64(0)
 	plain := p.Format == rdbparse.Plain
+	// The only node need not be opened before the list's size is known.
+	single := !plain && e.elems == 0 && e.nodes == 0 && e.r.Left() == 0
 	if p.LZF {
 		stored = p.Stored
 	}
 	if plain {
 		e.large, e.maxPlain = max(e.large, p.Len), max(e.maxPlain, p.Len)
-	} else if want := e.wantNode(p); e.open(p, func(s *sizer) bool { return s.rebuilds(p.Format) }) || want {
+	} else if want := !single && e.wantNode(p); e.open(p, func(s *sizer) bool { return s.rebuilds(p.Format) }) || want {
 		for i, s := range e.sizers {
 			if e.opens[i] {
 				s.lp, s.zl = listpackFrame, ziplistSize{}
@@ -476,6 +497,13 @@ func (e *Estimator) listNode(p *rdbparse.Part) error {
 			size = s.packedBuilt()
 		}
 		s.node(size, n, stored, plain)
+	}
+	if single && n == p.Count && !slices.Contains(e.opens, true) {
+		for _, s := range e.sizers {
+			s.endList()
+		}
+		e.ended = true
+		return e.longest(1, 1)
 	}
 	return nil
 }

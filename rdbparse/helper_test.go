@@ -35,8 +35,8 @@ const (
 	lengths               // and Lengths where it can be had, else Part
 	items                 // and Items likewise
 	parts                 // and Part
-	deep                  // and Bytes of every part, Entry of every packed one
-	full                  // and what they gave is kept
+	deep                  // and Bytes of every part, Entries of every packed one
+	full                  // the same with Entry one by one, and what they gave is kept
 	numDepths
 )
 
@@ -212,6 +212,9 @@ func walkLengths(r *Reader, typ *Type, d depth) (c content, err error) {
 			n, err = r.Items(texts[:])
 			for i, it := range texts[:n] {
 				room[i] = it.Len
+				if it.IsInt {
+					it.Text = strconv.AppendInt(nil, it.Int, 10)
+				}
 				c.shorts = addShort(c.shorts, it.Text, it.Score)
 			}
 		}
@@ -281,8 +284,12 @@ func walkPart(r *Reader, p *Part, c *content, d depth, b []byte) (out []byte, en
 	if p.Format == Plain {
 		return b, 0, soft, nil
 	}
+	next := r.Entry
+	if d == deep {
+		next = inBulk(r)
+	}
 	for {
-		e, err := r.Entry()
+		e, err := next()
 		if err == io.EOF {
 			break
 		}
@@ -315,6 +322,25 @@ func walkPart(r *Reader, p *Part, c *content, d depth, b []byte) (out []byte, en
 		soft = append(soft, fmt.Errorf("offset %d: header says %d entries, there are %d", at, p.Count, entries))
 	}
 	return b, entries, soft, nil
+}
+
+// inBulk is Entry by way of Entries.
+func inBulk(r *Reader) func() (*Entry, error) {
+	var room [5]Entry
+	var err error
+	at, n := 0, 0
+	return func() (*Entry, error) {
+		if at == n {
+			if n, err = r.Entries(room[:]); err != nil {
+				n = 0
+			}
+			if at = 0; err != nil {
+				return nil, err
+			}
+		}
+		at++
+		return &room[at-1], nil
+	}
 }
 
 // sameResult compares two readings of one dump, as deep as both went.

@@ -142,6 +142,98 @@ func (r *Reader) Entry() (*Entry, error) {
 	return &c.entry, nil
 }
 
+// Entries gives the next entries of the current packed part, as Entry does one
+// by one, and says how many; io.EOF at its end. They are valid until the next
+// call. An error comes after the entries before it.
+func (r *Reader) Entries(dst []Entry) (int, error) {
+	if r.err != nil {
+		return 0, r.err
+	}
+	c := &r.cur
+	if !c.on {
+		if err := r.openPacked(); err != nil {
+			return 0, err
+		}
+	}
+	if c.err != nil {
+		return 0, c.err
+	}
+	n := 0
+	if c.format == Listpack && !c.stream {
+		n = c.listpacks(dst)
+	}
+	if n == 0 { // the end, a fault, or a part that is no whole listpack
+		e, err := r.Entry()
+		if err != nil || len(dst) == 0 {
+			return 0, err
+		}
+		dst[0], n = *e, 1
+	}
+	return n, nil
+}
+
+// listpacks is listpack for the common entries of a part that lies in buf as a
+// whole: those of up to 127 bytes. It stops before any other.
+func (c *cursor) listpacks(dst []Entry) int {
+	b, at, n := c.buf[:c.end], c.pos, 0
+	for n < len(dst) && at+2 < len(b) {
+		e, h := &dst[n], b[at]
+		size := 1
+		switch {
+		case h < 0x80:
+			e.IsInt, e.Int, e.Str = true, int64(h), nil
+			e.Len = intLen(e.Int)
+		case h < 0xc0:
+			l := int(h & 0x3f)
+			if size += l; at+size >= len(b) {
+				c.pos, c.seen = at, c.seen+int64(n)
+				return n
+			}
+			e.IsInt, e.Int, e.Len = false, 0, int64(l)
+			e.Str = b[at+1 : at+size : at+size]
+		case h < 0xe0:
+			v := int64(h&0x1f)<<8 | int64(b[at+1])
+			e.IsInt, e.Int, e.Str = true, v<<51>>51, nil
+			e.Len = intLen(e.Int)
+			size = 2
+		case h < 0xf0:
+			l := int(h&15)<<8 | int(b[at+1])
+			if size = 2 + l; size > 127 || at+size >= len(b) {
+				c.pos, c.seen = at, c.seen+int64(n)
+				return n
+			}
+			e.IsInt, e.Int, e.Len = false, 0, int64(l)
+			e.Str = b[at+2 : at+size : at+size]
+		case h == 0xf1 && at+4 <= len(b):
+			e.IsInt, e.Int, e.Str = true, int64(int16(binary.LittleEndian.Uint16(b[at+1:]))), nil
+			e.Len = intLen(e.Int)
+			size = 3
+		case h == 0xf2 && at+5 <= len(b):
+			e.IsInt, e.Int, e.Str = true, int64(int32(binary.LittleEndian.Uint32(b[at:]))>>8), nil
+			e.Len = intLen(e.Int)
+			size = 4
+		case h == 0xf3 && at+6 <= len(b):
+			e.IsInt, e.Int, e.Str = true, int64(int32(binary.LittleEndian.Uint32(b[at+1:]))), nil
+			e.Len = intLen(e.Int)
+			size = 5
+		case h == 0xf4 && at+10 <= len(b):
+			e.IsInt, e.Int, e.Str = true, int64(binary.LittleEndian.Uint64(b[at+1:])), nil
+			e.Len = intLen(e.Int)
+			size = 9
+		default:
+			c.pos, c.seen = at, c.seen+int64(n)
+			return n
+		}
+		if at+size >= len(b) || b[at+size] != byte(size) { // the size behind it
+			break
+		}
+		at += size + 1
+		n++
+	}
+	c.pos, c.seen = at, c.seen+int64(n)
+	return n
+}
+
 func (r *Reader) openPacked() error {
 	c, p := &r.cur, &r.part
 	if p.Format == Plain || r.typ == nil {

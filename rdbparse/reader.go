@@ -245,11 +245,8 @@ func (r *Reader) opcode(code byte) (op opcode, ok bool) {
 // a good end of the file it returns io.EOF; where only the checksum is wrong,
 // every key has been given before an error that unwraps to ErrChecksum.
 func (r *Reader) Next() (*Key, error) {
-	for r.typ != nil {
-		r.Part() // its error stays
-	}
-	if r.err != nil {
-		return nil, r.err
+	if err := r.End(); err != nil {
+		return nil, err
 	}
 	k, s := &r.key, &r.src
 	k.Expiry, k.Idle, k.Freq, k.Meta, k.Module = NoExpiry, -1, -1, 0, ""
@@ -736,6 +733,22 @@ func (b *body) skip(r *Reader) {
 	}
 }
 
+// End passes over what is left of the value. Its error is one of framing, and
+// stays.
+func (r *Reader) End() error {
+	if r.typ != nil && r.typ.one && r.walk.phase > 0 && r.src.err == nil {
+		r.body.skip(r)
+		if r.src.err == nil {
+			r.typ = nil
+			return r.err
+		}
+	}
+	for r.typ != nil {
+		r.Part() // its error stays
+	}
+	return r.err
+}
+
 // Part gives the next part of the key's value, or io.EOF at its end.
 func (r *Reader) Part() (*Part, error) {
 	if r.typ == nil {
@@ -756,6 +769,10 @@ func (r *Reader) Part() (*Part, error) {
 	r.part = Part{Count: -1}
 	r.at = r.src.offset()
 	at := r.at
+	if s := &r.src; r.typ.Code == 0 && r.walk.phase == 0 && s.pos < s.end && s.buf[s.pos] < 0x40 && r.Wire == nil {
+		r.stepString(&r.part) // a short string, the most common value
+		return &r.part, nil
+	}
 	more := r.src.err == nil && r.typ.step(r, &r.part)
 	if r.src.err != nil {
 		err := r.fail()

@@ -134,13 +134,21 @@ func (k *keyRows) failed() error {
 	return nil
 }
 
-// add takes a record over. The error is of a row written earlier.
-func (k *keyRows) add(rec *estimate.Record, source string) error {
-	if k.now.source != source {
+// from names the dump of the records to come.
+func (k *keyRows) from(source string) {
+	if len(k.now.recs) > 0 {
 		k.send()
-		k.now.source = source
 	}
-	k.now.add(rec)
+	k.now.source = source
+}
+
+// next is room for a record, which counts once it is kept.
+func (k *keyRows) next() *estimate.Record { return k.now.next() }
+
+// keep takes over the record that next gave room for. The error is of a row
+// written earlier.
+func (k *keyRows) keep(rec *estimate.Record) error {
+	k.now.keep(rec)
 	if !k.now.full() {
 		return nil
 	}

@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"rdbaudit/aggregate"
-	"rdbaudit/estimate"
 	"rdbaudit/internal/source"
 	"rdbaudit/output"
 )
@@ -132,9 +131,10 @@ func writeKeys(e *env, args []string, path string, o output.KeyOptions, opts *ag
 		read.follow(d.stream)
 		est := d.estimator(scan, filter.keep(patterner))
 		est.EveryLargest = true
+		rows.from(in.Path)
 		for {
-			var rec *estimate.Record
-			if rec, err = est.Next(); err != nil {
+			rec := rows.next()
+			if err = est.Read(rec); err != nil {
 				break
 			}
 			if filter.min > 0 && opts.Measure(rec) < filter.min {
@@ -142,7 +142,7 @@ func writeKeys(e *env, args []string, path string, o output.KeyOptions, opts *ag
 			}
 			rec.Source = int32(i)
 			passed++
-			if werr := rows.add(rec, in.Path); werr != nil {
+			if werr := rows.keep(rec); werr != nil {
 				d.close()
 				rows.close()
 				return writeError(path, werr)

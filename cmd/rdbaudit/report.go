@@ -351,8 +351,8 @@ func (run *reportRun) readOne(i int, w *workers, read *readBytes) {
 	b := <-w.free
 	var err error
 	for {
-		var rec *estimate.Record
-		if rec, err = est.Next(); err != nil {
+		rec := b.next()
+		if err = est.Read(rec); err != nil {
 			break
 		}
 		if run.f.filter.min > 0 && run.opts.Measure(rec) < run.f.filter.min {
@@ -364,7 +364,7 @@ func (run *reportRun) readOne(i int, w *workers, read *readBytes) {
 			continue
 		}
 		rec.Source = int32(i)
-		b.add(rec)
+		b.keep(rec)
 		if b.full() {
 			w.full <- b
 			b = <-w.free

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -254,9 +255,17 @@ const (
 	batchDump    = 1 << 20 // large keys go on at once: what they raise saves opening others
 )
 
-func (b *batch) add(r *estimate.Record) {
+// next is room for a record. It counts once keep was called.
+func (b *batch) next() *estimate.Record {
+	if len(b.recs) == cap(b.recs) {
+		b.recs = slices.Grow(b.recs, batchRecords)
+	}
+	return &b.recs[:len(b.recs)+1][len(b.recs)]
+}
+
+func (b *batch) keep(r *estimate.Record) {
 	b.names = append(b.names, r.Key...)
-	b.recs = append(b.recs, *r)
+	b.recs = b.recs[:len(b.recs)+1]
 	b.ends = append(b.ends, len(b.names))
 	b.dump += r.Serialized
 }
