@@ -54,6 +54,9 @@ func printfLen(f float64) int64 {
 	case f == 0:
 		return sign + 1
 	}
+	if n := fixedLen(math.Abs(f)); n > 0 {
+		return sign + n
+	}
 	const precision = 17
 	var buf [32]byte
 	text := strconv.AppendFloat(buf[:0], math.Abs(f), 'e', precision-1, 64) // d.dddde±xx
@@ -78,6 +81,41 @@ func printfLen(f float64) int64 {
 	}
 	return sign + int64(exp) + 1
 }
+
+// fixedLen is printfLen for the common scores, from 1 to 2^53 with a fraction,
+// whose 17 digits come exactly out of 128 bits; 0 for all others.
+func fixedLen(f float64) int64 {
+	if f < 1 || f >= 1<<53 {
+		return 0
+	}
+	bitsOf := math.Float64bits(f)
+	k := 1023 + 52 - uint(bitsOf>>52) // bits behind the point
+	mantissa := bitsOf&(1<<52-1) | 1<<52
+	whole, fraction := mantissa>>k, mantissa&(1<<k-1)
+	if fraction == 0 {
+		return 0
+	}
+	before := 1 // digits before the point
+	for before < 16 && whole >= tens[before] {
+		before++
+	}
+	after := 17 - before
+	hi, lo := bits.Mul64(fraction, tens[after])
+	v := hi<<(64-k) | lo>>k
+	if rest, half := lo&(1<<k-1), uint64(1)<<(k-1); rest > half || rest == half && v&1 != 0 {
+		v++
+	}
+	if v == 0 || v == tens[after] {
+		return 0
+	}
+	for ; v%10 == 0; v /= 10 {
+		after--
+	}
+	return int64(before + 1 + after)
+}
+
+// tens are the powers of ten that fixedLen needs.
+var tens = [17]uint64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16}
 
 // point returns the length of n digits with a point after the first.
 func point(n int) int64 {

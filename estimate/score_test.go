@@ -123,8 +123,15 @@ func TestPrintfLen(t *testing.T) {
 			check(-f)
 		}
 	}
+	for range 200000 {
+		check(math.Round(r.Float64()*1e8) / 1e2)
+		if f := math.Ldexp(float64(r.Uint64N(1<<53)), -r.IntN(54)); f != 0 { // ties among them
+			check(f)
+		}
+	}
 	for e := -320; e < 309; e++ {
 		check(math.Pow(10, float64(e)))
+		check(math.Nextafter(math.Pow(10, float64(e)), 0))
 	}
 	require.EqualValues(t, 3, printfLen(math.Inf(1)))
 	require.EqualValues(t, 4, printfLen(math.Inf(-1)))

@@ -51,6 +51,8 @@ type sizer struct {
 	short [512]sdsSize // what sds says of short strings
 	grown map[int64]grownTable
 
+	strings [2 * memoNames][memoValues]stringMemo
+
 	// the key
 	name   int64 // bytes of its name
 	ttl    bool

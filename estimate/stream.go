@@ -49,9 +49,11 @@ func (s *sizer) beginStream() {
 	st := &s.stream
 	keys, names, pel, cn, owned, ids := st.keys, st.names, st.pel, st.consNames, st.owned, st.ids[:0]
 	*st = streamSize{keys: keys, names: names, pel: pel, consNames: cn, owned: owned, ids: ids}
-	for _, t := range []*rax{&st.keys, &st.names, &st.pel, &st.consNames, &st.owned} {
+	for _, t := range [...]*rax{&st.keys, &st.names, &st.pel, &st.consNames, &st.owned} {
 		t.alloc = s.a
-		t.finish() // what a stream that broke off has left
+		if t.keys > 0 { // what a stream that broke off has left
+			t.finish()
+		}
 	}
 }
 

@@ -12,7 +12,43 @@ const longestEmbstr = 44
 // sharedInts is OBJ_SHARED_INTEGERS.
 const sharedInts = 10000
 
+// stringValue sizes a string. What short names and values come to is
+// remembered: it is the cost of most keys of most dumps.
 func (s *sizer) stringValue(v item) {
+	if v.isInt || s.name >= memoNames || v.len >= memoValues || s.meta != 0 || s.items != nil {
+		s.stringCost(v)
+		return
+	}
+	m := &s.strings[s.name<<1|int64(btoi(s.ttl))][v.len]
+	if m.r == 0 {
+		s.stringCost(v)
+		*m = stringMemo{uint16(s.u), uint16(s.r), uint8(s.keyU), s.enc}
+		return
+	}
+	s.u, s.r, s.keyU, s.enc = int64(m.u), int64(m.r), int64(m.keyU), m.enc
+}
+
+// The lengths that are remembered. What such a key takes is below 64 KiB, and
+// its name's part below 256 bytes.
+const (
+	memoNames  = 64
+	memoValues = 128
+)
+
+type stringMemo struct {
+	u, r uint16 // 0: not known yet
+	keyU uint8
+	enc  Encoding
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func (s *sizer) stringCost(v item) {
 	n := v.len
 	if v.isInt {
 		s.enc = Int
