@@ -40,6 +40,7 @@ type Estimator struct {
 	lens      [512]int64
 	items     [256]rdbparse.Item
 	packed    [128]rdbparse.Entry
+	opener    opener
 	audit     Audit
 	json      *jsonLook
 	err       error // soft fault inside a value
@@ -312,10 +313,10 @@ func entryItem(en *rdbparse.Entry) item {
 // said of a key must not depend on how far other keys have raised the answer of
 // WantLargest.
 func (e *Estimator) wantNode(p *rdbparse.Part) bool {
+	e.nodes++
 	if e.EveryLargest || e.WantLargest == nil {
 		return e.EveryLargest
 	}
-	e.nodes++
 	e.maxPacked = max(e.maxPacked, p.Len)
 	switch left := min(e.r.Left(), 1<<32); {
 	case e.nodes == 1:
@@ -363,6 +364,11 @@ func (e *Estimator) longest(per, show int) error {
 	if !e.EveryLargest && (e.WantLargest == nil || !e.WantLargest(e.key, s.u, s.r)) {
 		return nil
 	}
+	return e.entriesLongest(per, show)
+}
+
+// entriesLongest is longest for a part that is wanted.
+func (e *Estimator) entriesLongest(per, show int) error {
 	i := 0
 	for {
 		n, err := e.r.Entries(e.packed[:])
@@ -411,10 +417,26 @@ func (e *Estimator) list() error {
 	for _, s := range e.sizers {
 		s.beginList()
 	}
+	err := e.listParts()
+	if e.opener.work != nil {
+		large, fault := e.opener.end()
+		e.large, e.err = max(e.large, large), firstFault(e.err, fault)
+	}
+	if err != nil || e.ended {
+		return err
+	}
+	for _, s := range e.sizers {
+		s.endList()
+	}
+	e.checkBound()
+	return nil
+}
+
+func (e *Estimator) listParts() error {
 	for {
 		p, err := e.r.Part()
 		if err == io.EOF {
-			break
+			return nil
 		}
 		if err != nil {
 			return err
@@ -451,11 +473,6 @@ func (e *Estimator) list() error {
 			}
 		}
 	}
-	for _, s := range e.sizers {
-		s.endList()
-	}
-	e.checkBound()
-	return nil
 }
 
 func (e *Estimator) listNode(p *rdbparse.Part) error {
@@ -466,6 +483,7 @@ func (e *Estimator) listNode(p *rdbparse.Part) error {
 	if p.LZF {
 		stored = p.Stored
 	}
+	var err error
 	if plain {
 		e.large, e.maxPlain = max(e.large, p.Len), max(e.maxPlain, p.Len)
 	} else if want := !single && e.wantNode(p); e.open(p, func(s *sizer) bool { return s.rebuilds(p.Format) }) || want {
@@ -474,16 +492,21 @@ func (e *Estimator) listNode(p *rdbparse.Part) error {
 				s.lp, s.zl = listpackFrame, ziplistSize{}
 			}
 		}
-		n = 0
-		if err := e.entries(func(it item) {
-			n++
-			e.large = max(e.large, it.len)
-			for i, s := range e.sizers {
-				if e.opens[i] {
-					s.pack(it)
+		if n >= 0 && !slices.Contains(e.opens, true) {
+			err = e.longestOfNode()
+		} else {
+			n = 0
+			err = e.entries(func(it item) {
+				n++
+				e.large = max(e.large, it.len)
+				for i, s := range e.sizers {
+					if e.opens[i] {
+						s.pack(it)
+					}
 				}
-			}
-		}); err != nil {
+			})
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -506,6 +529,19 @@ func (e *Estimator) listNode(p *rdbparse.Part) error {
 		return e.longest(1, 1)
 	}
 	return nil
+}
+
+// longestOfNode looks for the longest entry of a list's node, or has it looked
+// for if there are many.
+func (e *Estimator) longestOfNode() error {
+	o := &e.opener
+	if o.work == nil && e.nodes >= shownNodes && e.r.Left() >= openerNodes {
+		o.start()
+	}
+	if o.work != nil && o.send(e.r) {
+		return nil
+	}
+	return e.entriesLongest(1, 1)
 }
 
 func (e *Estimator) set() error {

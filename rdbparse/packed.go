@@ -89,6 +89,28 @@ func (r *Reader) firstBytes(dst []byte) []byte {
 	return append(dst, x[:min(len(x), want)]...)
 }
 
+// CopyPart makes c a Reader of the current packed part and nothing else, whose
+// Entries another goroutine may ask for. It copies the part's stored bytes, of
+// which there may be 64 KiB at most; it says false if it did not. c is to be
+// reused: it keeps its memory.
+func (r *Reader) CopyPart(c *Reader) bool {
+	if r.err != nil || r.typ == nil || r.cur.on || r.part.Format == Plain || r.body.isInt || r.body.left > headroom || r.part.Len > wholeBlob {
+		return false
+	}
+	v := r.src.need(int(r.body.left))
+	if r.src.err != nil {
+		return false
+	}
+	c.MaxHeld, c.typ, c.err, c.part = r.MaxHeld, r.typ, nil, r.part
+	c.key.Name = append(c.key.Name[:0], r.key.Name...)
+	c.body = r.body
+	c.body.held, c.cur.on = nil, false
+	buf := append(c.src.buf[:0], v...)
+	c.src = source{buf: buf, end: len(buf), base: r.src.offset()}
+	c.src.cur.err = io.EOF
+	return true
+}
+
 // cursor walks a packed part. Small ones lie in buf as a whole; larger ones
 // pass through it.
 type cursor struct {
