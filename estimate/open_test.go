@@ -1,0 +1,83 @@
+package estimate_test
+
+import (
+	"bytes"
+	"errors"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"rdbaudit/estimate"
+	"rdbaudit/fixtures/wire"
+	"rdbaudit/rdbparse"
+)
+
+// listOf is a dump of one list of nodes with the entries' lengths; broken nodes
+// have a wrong size mark behind their last entry.
+func listOf(lengths [][]int, broken map[int]bool) []byte {
+	b := []byte("REDIS0010\x12")
+	b = wire.AppendString(b, "list")
+	b = wire.AppendLen(b, uint64(len(lengths)))
+	for i, node := range lengths {
+		b = wire.AppendLen(b, 2)
+		lp := wire.BeginListpack(nil)
+		for _, n := range node {
+			lp = wire.AppendListpackString(lp, strings.Repeat("x", n))
+		}
+		lp = wire.EndListpack(lp, 0, len(node))
+		if broken[i] {
+			lp[len(lp)-2]++
+		}
+		b = wire.AppendString(b, lp)
+	}
+	return append(b, 0xff, 0, 0, 0, 0, 0, 0, 0, 0)
+}
+
+// TestOpenNodes holds the longest element of lists of many nodes, and the fault
+// that comes first, against what was put in: other goroutines look for them.
+func TestOpenNodes(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	line, _, ok := estimate.Lookup("redis-7.0")
+	require.True(t, ok)
+	config := estimate.Config{Line: line, Limits: estimate.DefaultLimits()}
+	for round := range 60 {
+		longest, elems := 0, 0
+		var nodes [][]int
+		for range 1 + r.IntN(300) {
+			var node []int
+			for range 1 + r.IntN(20) {
+				node = append(node, 1+r.IntN(40+round*r.IntN(3)))
+				longest = max(longest, node[len(node)-1])
+				elems++
+			}
+			nodes = append(nodes, node)
+		}
+		read := func(dump []byte) (*estimate.Record, error) {
+			p, err := rdbparse.NewReader(bytes.NewReader(dump))
+			require.NoError(t, err)
+			e := estimate.New(p, config)
+			e.EveryLargest = true
+			return e.Next()
+		}
+		rec, err := read(listOf(nodes, nil))
+		require.NoError(t, err)
+		require.EqualValues(t, longest, rec.Largest)
+		require.EqualValues(t, elems, rec.Elems)
+
+		first := r.IntN(len(nodes))
+		broken := map[int]bool{first: true}
+		for range r.IntN(3) {
+			broken[first+r.IntN(len(nodes)-first)] = true
+		}
+		only := map[int]bool{first: true}
+		_, want := read(listOf(nodes, only))
+		_, err = read(listOf(nodes, broken))
+		var fault *rdbparse.Error
+		require.True(t, errors.As(err, &fault), "%v", err)
+		require.ErrorIs(t, err, rdbparse.ErrPacked)
+		require.Equal(t, want.Error(), err.Error())
+		require.Contains(t, err.Error(), "list")
+	}
+}
