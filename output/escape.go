@@ -74,6 +74,32 @@ func appendHex(dst []byte, b byte) []byte {
 // the separators that spreadsheets and other readers may take for commas.
 var csvActive = [256]bool{'"': true, ',': true, ';': true, '\t': true, '\n': true, '\r': true}
 
+// csvPlain says whether a name is written as it is in CSV: nothing in it needs
+// an escape or quotes. Some names that need none are not among these.
+func csvPlain(b []byte) bool {
+	if len(b) == 0 || formulaStart(b[0]) {
+		return false
+	}
+	bad := uint8(0)
+	for ; len(b) >= 4; b = b[4:] {
+		bad |= csvOdd[b[0]] | csvOdd[b[1]] | csvOdd[b[2]] | csvOdd[b[3]]
+	}
+	for _, c := range b {
+		bad |= csvOdd[c]
+	}
+	return bad == 0
+}
+
+// csvOdd is 1 for bytes that csvPlain leaves to others.
+var csvOdd = func() (odd [256]uint8) {
+	for c := range odd {
+		if c <= ' ' || c >= 0x7f || c == '\\' || csvActive[c] {
+			odd[c] = 1
+		}
+	}
+	return odd
+}()
+
 // quoteCSV puts quotes around the field dst[start:] if it needs them. An empty
 // text gets quotes as well, to tell it from a field of which nothing is known.
 func quoteCSV(dst []byte, start int) []byte {

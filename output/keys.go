@@ -102,16 +102,20 @@ type keyRow struct {
 	pattern       []byte
 	owner, source string
 	appendName    func(dst, name []byte) []byte
+	escaped       bool // appendName escapes and does no more
 	rdbtools      bool
 	cleanOf       [2]cleaned
 }
 
 // cleaned remembers the last text that was cleaned: owners and sources repeat.
-type cleaned struct{ raw, text string }
+type cleaned struct {
+	raw  string
+	text []byte
+}
 
-func (c *cleaned) of(s string) string {
+func (c *cleaned) of(s string) []byte {
 	if s != c.raw {
-		c.raw, c.text = s, clean(s)
+		c.raw, c.text = s, []byte(clean(s))
 	}
 	return c.text
 }
@@ -124,7 +128,8 @@ type KeyColumn struct {
 
 	number func(*keyRow) (n int64, known bool)
 	text   func(dst []byte, r *keyRow) []byte
-	active bool // the text may need quotes
+	raw    func(r *keyRow) []byte // what text makes text of, which mostly is the same
+	active bool                   // the text may need quotes
 }
 
 func number(name string, kind aggregate.Kind, doc string, f func(*keyRow) (int64, bool)) KeyColumn {
@@ -135,6 +140,12 @@ func text(name string, kind aggregate.Kind, active bool, doc string, f func([]by
 	return KeyColumn{Name: name, Kind: kind, Doc: doc, text: f, active: active}
 }
 
+// shared is a text that most rows have in common.
+func shared(name, doc string, f func(*keyRow) []byte) KeyColumn {
+	return KeyColumn{Name: name, Kind: aggregate.Text, Doc: doc, active: true, raw: f,
+		text: func(dst []byte, r *keyRow) []byte { return append(dst, f(r)...) }}
+}
+
 // rdbtoolsColumns are the leading columns that redis-rdb-tools has too.
 const rdbtoolsColumns = 8
 
@@ -142,7 +153,8 @@ const rdbtoolsColumns = 8
 var keyColumns = []KeyColumn{
 	number("database", aggregate.Count, "number of the database", func(r *keyRow) (int64, bool) { return int64(r.DB), true }),
 	text("type", aggregate.Text, false, "string, list, set, zset, hash, stream or module:NAME", appendTypeName),
-	text("key", aggregate.Name, true, "name of the key, reversible", func(dst []byte, r *keyRow) []byte { return r.appendName(dst, r.Key) }),
+	{Name: "key", Kind: aggregate.Name, Doc: "name of the key, reversible", active: true, raw: (*keyRow).rawName,
+		text: func(dst []byte, r *keyRow) []byte { return r.appendName(dst, r.Key) }},
 	number("size_in_bytes", aggregate.Bytes, "what MEMORY USAGE key SAMPLES 0 reports", func(r *keyRow) (int64, bool) { return r.Size, true }),
 	text("encoding", aggregate.Text, false, "what OBJECT ENCODING reports", func(dst []byte, r *keyRow) []byte { return append(dst, r.Record.Encoding.String()...) }),
 	number("num_elements", aggregate.Count, "members, fields, list elements or stream entries; 1 for a string", func(r *keyRow) (int64, bool) { return r.Elems, true }),
@@ -154,9 +166,10 @@ var keyColumns = []KeyColumn{
 	number("lfu_frequency", aggregate.Count, "LFU counter, if the dump says", func(r *keyRow) (int64, bool) { return int64(r.Freq), r.Freq >= 0 }),
 	number("field_ttls", aggregate.Count, "fields of a hash that have a TTL of their own", func(r *keyRow) (int64, bool) { return r.FieldTTLs, true }),
 	number("slot", aggregate.Count, "cluster slot, if the dump says", func(r *keyRow) (int64, bool) { return int64(r.Slot), r.Slot >= 0 }),
-	text("pattern", aggregate.Name, true, "pattern of the key", func(dst []byte, r *keyRow) []byte { return appendClean(dst, r.pattern) }),
-	text("owner", aggregate.Text, true, "owner of the pattern, from a rules file", func(dst []byte, r *keyRow) []byte { return append(dst, r.cleanOf[0].of(r.owner)...) }),
-	text("source", aggregate.Text, true, "the dump", func(dst []byte, r *keyRow) []byte { return append(dst, r.cleanOf[1].of(r.source)...) }),
+	{Name: "pattern", Kind: aggregate.Name, Doc: "pattern of the key", active: true, raw: func(r *keyRow) []byte { return r.pattern },
+		text: func(dst []byte, r *keyRow) []byte { return appendClean(dst, r.pattern) }},
+	shared("owner", "owner of the pattern, from a rules file", func(r *keyRow) []byte { return r.cleanOf[0].of(r.owner) }),
+	shared("source", "the dump", func(r *keyRow) []byte { return r.cleanOf[1].of(r.source) }),
 }
 
 // KeyColumns lists the columns of the rows per key, in order.
@@ -188,6 +201,9 @@ func appendNumber(dst []byte, kind aggregate.Kind, n int64) []byte {
 	if kind == aggregate.Time {
 		return appendTime(dst, n)
 	}
+	if n >= 0 && n < 10 {
+		return append(dst, byte('0'+n))
+	}
 	return strconv.AppendInt(dst, n, 10)
 }
 
@@ -205,7 +221,15 @@ func newKeyRow(o *KeyOptions) (keyRow, error) {
 	if f == nil {
 		return keyRow{}, fmt.Errorf("unknown key encoding %q: escape, hex or base64", o.Encoding)
 	}
-	return keyRow{appendName: f, rdbtools: o.RDBTools}, nil
+	return keyRow{appendName: f, escaped: o.Encoding == "" || o.Encoding == "escape", rdbtools: o.RDBTools}, nil
+}
+
+// rawName is the name if rows show it escaped, else nothing.
+func (r *keyRow) rawName() []byte {
+	if !r.escaped {
+		return nil
+	}
+	return r.Key
 }
 
 func (r *keyRow) set(rec *estimate.Record, pattern []byte, owner, source string) {
@@ -251,6 +275,12 @@ func (k *csvKeys) Add(rec *estimate.Record, pattern []byte, owner, source string
 				dst = appendNumber(dst, c.Kind, n)
 			}
 			continue
+		}
+		if c.raw != nil {
+			if b := c.raw(&k.row); csvPlain(b) {
+				dst = append(dst, b...)
+				continue
+			}
 		}
 		start := len(dst)
 		dst = c.text(dst, &k.row)

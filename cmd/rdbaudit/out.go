@@ -59,7 +59,7 @@ func (t *tempFiles) removeAll() {
 // end. What exists and is no regular file is written in place.
 func openSink(e *env, path string) (*sink, error) {
 	if path == "-" {
-		return &sink{w: bufio.NewWriterSize(stdoutWriter{e.stdout}, 64<<10), path: path, toStd: true}, nil
+		return &sink{w: bufio.NewWriterSize(stdoutWriter{e.stdout}, 32<<10), path: path, toStd: true}, nil
 	}
 	s := &sink{path: path, final: followLinks(path), temps: &e.temps}
 	mode := os.FileMode(0o666) // less the umask
@@ -86,7 +86,7 @@ func openSink(e *env, path string) (*sink, error) {
 			s.file.Chmod(mode)
 		}
 	}
-	s.w = bufio.NewWriterSize(s.file, 64<<10)
+	s.w = bufio.NewWriterSize(s.file, 32<<10)
 	return s, nil
 }
 
