@@ -41,6 +41,7 @@ type Estimator struct {
 	items     [256]rdbparse.Item
 	packed    [128]rdbparse.Entry
 	opener    opener
+	aside     rdbparse.Reader // the only node of a stream
 	audit     Audit
 	json      *jsonLook
 	err       error // soft fault inside a value
@@ -282,9 +283,11 @@ func (e *Estimator) opaque() error {
 
 // entries walks the entries of the current packed part. A fault of the
 // contents ends it and is kept apart.
-func (e *Estimator) entries(each func(item)) error {
+func (e *Estimator) entries(each func(item)) error { return e.entriesOf(e.r, each) }
+
+func (e *Estimator) entriesOf(r *rdbparse.Reader, each func(item)) error {
 	for {
-		n, err := e.r.Entries(e.packed[:])
+		n, err := r.Entries(e.packed[:])
 		if err == io.EOF {
 			return nil
 		}
@@ -932,6 +935,7 @@ func partTTL(p *rdbparse.Part) fieldTTL {
 }
 
 func (e *Estimator) stream() error {
+	aside := false
 	for _, s := range e.sizers {
 		s.beginStream()
 	}
@@ -948,8 +952,14 @@ func (e *Estimator) stream() error {
 			for _, s := range e.sizers {
 				s.streamNode(p.ID, p.Len)
 			}
+			// The only node is put aside until the stream's size is known.
+			if !aside && e.nodes == 0 && e.r.Left() == 0 && !e.EveryLargest && e.WantLargest != nil {
+				if aside = e.r.CopyPart(&e.aside); aside {
+					continue
+				}
+			}
 			if e.wantNode(p) {
-				if err := e.streamEntries(); err != nil {
+				if err := e.streamEntries(e.r); err != nil {
 					return err
 				}
 			}
@@ -991,13 +1001,19 @@ func (e *Estimator) stream() error {
 	for _, s := range e.sizers {
 		s.endStream()
 	}
+	if aside {
+		if s := e.sizers[0]; e.WantLargest(e.key, s.u, s.r) {
+			return e.streamEntries(&e.aside)
+		}
+		return nil
+	}
 	e.checkBound()
 	return nil
 }
 
 // streamEntries finds the longest entry of a node: the bytes of its fields and
 // values (t_stream.c@redis-8.6.3 streamAppendItem for the layout).
-func (e *Estimator) streamEntries() error {
+func (e *Estimator) streamEntries(r *rdbparse.Reader) error {
 	const (
 		deleted    = 1
 		sameFields = 2
@@ -1005,7 +1021,7 @@ func (e *Estimator) streamEntries() error {
 	at, state := int64(0), 0 // state 0: master entry; then flags, ms, seq, ...
 	var masterFields, masterLen, left, size, flags int64
 	big := int64(-1)
-	err := e.entries(func(it item) {
+	err := e.entriesOf(r, func(it item) {
 		switch state {
 		case 0: // count, deleted, fields, names, 0
 			switch {
