@@ -5,7 +5,7 @@ import "hash/maphash"
 // A table that was full once meets new patterns that its next sweep would
 // only fold again. closed remembers the groups that sweeps have folded, as the
 // rows of their wildcards, so that such a pattern is counted there at once,
-// unless it proves itself: its record is larger than any key of the group, or
+// unless it proves itself: its record is of more than twice the size of any key of the group, or
 // the pattern was seen some times of late. Dumps are in the order of hashes,
 // so patterns of many keys are seen early and often.
 //
@@ -153,7 +153,7 @@ func (t *leaves) locateGroup(at *spot, text []byte) {
 // own all the same, with a record of n bytes.
 func (t *leaves) opens(at *spot, text []byte, n int64) bool {
 	c := t.shut
-	if n > t.more(t.row(at.group-1)).max || c.proven(at.whole, proves) {
+	if n > 2*t.more(t.row(at.group-1)).max || c.proven(at.whole, proves) {
 		return true
 	}
 	if at.next != 0 && c.proven(at.less, provesGroup) {

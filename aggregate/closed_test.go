@@ -125,7 +125,7 @@ func TestSweepInPlace(t *testing.T) {
 	r := cappedRecord("", 64)
 	for i := range 600_000 {
 		r.Key = append(append(append(r.Key[:0], word(rng)...), ':'), word(rng)...)
-		r.Alloc = 64 + int64(i%7)
+		r.Alloc = 64 << (i % 7 * i / 100_000)
 		s.Add(r)
 	}
 	runtime.ReadMemStats(&m)
