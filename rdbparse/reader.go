@@ -743,6 +743,12 @@ func (r *Reader) End() error {
 			return r.err
 		}
 	}
+	if r.Wire == nil && r.walk.phase <= 1 && r.Elements() >= 0 {
+		var lens [128]int64
+		for r.typ != nil {
+			r.Lengths(lens[:]) // so does its
+		}
+	}
 	for r.typ != nil {
 		r.Part() // its error stays
 	}
