@@ -31,6 +31,7 @@ type Options struct {
 	Depth       int      // most segments of a pattern; default 6, at most 32
 	Top         int      // length of the lists of largest keys; default 20, negative: no lists
 	Patterns    []string // the user's own patterns, first match wins
+	Eviction    bool     // count what eviction at maxmemory looks at
 	TableMemory int64    // bytes that all tables of one run may hold; default 64 MiB; a run of several sets must divide it
 }
 
@@ -119,6 +120,8 @@ func (o *Options) same(p *Options) error {
 		return differ("top", o.Top, p.Top)
 	case !slices.Equal(o.Patterns, p.Patterns):
 		return differ("patterns", fmt.Sprintf("%q", o.Patterns), fmt.Sprintf("%q", p.Patterns))
+	case o.Eviction != p.Eviction:
+		return differ("eviction", o.Eviction, p.Eviction)
 	}
 	return nil
 }

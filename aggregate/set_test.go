@@ -98,7 +98,9 @@ func newSet(t testing.TB, o *Options, records ...*estimate.Record) *Set {
 
 func render(s *Set) string {
 	var b strings.Builder
-	for _, t := range s.Tables() {
+	tables := s.Tables()
+	tables = append(tables, EvictionTable(s.Eviction(tables, EvictionOptions{Need: []int64{200_000, 1 << 40}, Policy: "allkeys-lru"})))
+	for _, t := range tables {
 		fmt.Fprintf(&b, "# %s %q\n", t.Name, t.Notes)
 		for _, row := range t.Rows {
 			for i, c := range row {
@@ -124,8 +126,8 @@ func render(s *Set) string {
 func testOptions() []*Options {
 	return []*Options{
 		{Now: now},
-		{Now: now, Usage: true, Separators: []string{":", "."}, Depth: 3, Top: 5},
-		{Now: now, Separators: []string{"."}, Patterns: []string{"<x>.*", "a:<b>"}, Top: -1},
+		{Now: now, Usage: true, Separators: []string{":", "."}, Depth: 3, Top: 5, Eviction: true},
+		{Now: now, Separators: []string{"."}, Patterns: []string{"<x>.*", "a:<b>"}, Top: -1, Eviction: true},
 	}
 }
 
@@ -498,7 +500,7 @@ func TestDatabasesCap(t *testing.T) {
 func TestMergeRefuses(t *testing.T) {
 	for name, o := range map[string]*Options{
 		"now": {Now: 1}, "measure": {Usage: true}, "separators": {Separators: []string{"/"}}, "depth": {Depth: 3}, "top": {Top: 3},
-		"patterns": {Patterns: []string{"a"}},
+		"patterns": {Patterns: []string{"a"}}, "eviction": {Eviction: true},
 	} {
 		err := newSet(t, &Options{}).Merge(newSet(t, o))
 		if err == nil || !strings.Contains(err.Error(), "different "+name) {
@@ -564,15 +566,17 @@ func benchRecords() []*estimate.Record {
 
 func TestAllocs(t *testing.T) {
 	records := benchRecords()
-	s := newSet(t, &Options{Now: now}, records...)
-	for range 3 {
-		for _, r := range records {
-			s.Add(r)
+	for _, eviction := range []bool{false, true} {
+		s := newSet(t, &Options{Now: now, Eviction: eviction}, records...)
+		for range 3 {
+			for _, r := range records {
+				s.Add(r)
+			}
 		}
-	}
-	i := 0
-	if n := testing.AllocsPerRun(10_000, func() { s.Add(records[i%len(records)]); i++ }); n != 0 {
-		t.Errorf("%v allocations per key", n)
+		i := 0
+		if n := testing.AllocsPerRun(10_000, func() { s.Add(records[i%len(records)]); i++ }); n != 0 {
+			t.Errorf("%v allocations per key", n)
+		}
 	}
 }
 

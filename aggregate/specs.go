@@ -15,6 +15,7 @@ func Specs() []Spec {
 		{"idle", "keys by time since their last access", func(o *Options) Analysis { return NewIdle(o) }},
 		{"frequency", "keys by LFU access counter", func(o *Options) Analysis { return NewFreq(o) }},
 		{"audit", "what other encodings would take", func(o *Options) Analysis { return NewAudit(o) }},
+		{"eviction", "what maxmemory would evict", func(o *Options) Analysis { return NewEviction(o) }},
 	}
 }
 
@@ -34,6 +35,7 @@ type Set struct {
 	idle     *Idle
 	freq     *Freq
 	audit    *Audit
+	eviction *Eviction
 }
 
 // NewSet makes a set, or says what is wrong with the options.
@@ -43,7 +45,7 @@ func NewSet(o *Options) (*Set, error) {
 	}
 	return &Set{
 		o: o.normal(), patterns: NewPatterns(o), types: NewTypes(o), totals: NewTotals(o), largest: NewTop(o),
-		sizes: NewSizes(o), ttl: NewTTL(o), idle: NewIdle(o), freq: NewFreq(o), audit: NewAudit(o),
+		sizes: NewSizes(o), ttl: NewTTL(o), idle: NewIdle(o), freq: NewFreq(o), audit: NewAudit(o), eviction: NewEviction(o),
 	}, nil
 }
 
@@ -94,11 +96,14 @@ func (s *Set) add(it *item) {
 	s.idle.add(it)
 	s.freq.add(it)
 	s.audit.add(it.r, it.text)
+	if s.o.Eviction {
+		s.eviction.add(it.r, it.text)
+	}
 }
 
 // analyses are in the order of Specs.
 func (s *Set) analyses() []Analysis {
-	return []Analysis{s.patterns, s.types, s.totals, s.largest, s.sizes, s.ttl, s.idle, s.freq, s.audit}
+	return []Analysis{s.patterns, s.types, s.totals, s.largest, s.sizes, s.ttl, s.idle, s.freq, s.audit, s.eviction}
 }
 
 // Merge counts all that o has counted; o must not be used afterwards. The
@@ -119,7 +124,10 @@ func (s *Set) Merge(o *Set) error {
 // SetTableMemory changes what the tables may hold from now on: the first of
 // several sets that shared Options.TableMemory has all of it when the others
 // are merged into it.
-func (s *Set) SetTableMemory(n int64) { s.patterns.SetTableMemory(n) }
+func (s *Set) SetTableMemory(n int64) {
+	s.patterns.SetTableMemory(n)
+	s.eviction.setTableMemory(n)
+}
 
 // Tables renders all analyses. It may be called once, after the last Add and Merge.
 func (s *Set) Tables() []Table {
