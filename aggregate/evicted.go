@@ -82,6 +82,20 @@ func (s *Set) Eviction(tables []Table, o EvictionOptions) *EvictionPlan {
 	return plan
 }
 
+// EvictionBytes is what evicting all keys of a dump would free.
+func (s *Set) EvictionBytes(source int32) (n int64) {
+	for _, sp := range s.eviction.spaces {
+		if sp.source != source {
+			continue
+		}
+		for _, row := range sp.rows {
+			n += row.total().bytes
+		}
+		n += sp.other.total().bytes
+	}
+	return n
+}
+
 // evictionWork makes the plan.
 type evictionWork struct {
 	e      *Eviction
@@ -121,11 +135,7 @@ func (w *evictionWork) sum(names *rowNames) {
 		for _, row := range w.rows[i] {
 			w.sums[i].merge(row.crowds)
 			t := w.all[row.name]
-			for _, c := range row.list {
-				if how(c.at>>rankHow) == byTTL {
-					t.join(c.tally)
-				}
-			}
+			t.join(row.total())
 			w.all[row.name] = t
 		}
 	}
@@ -310,15 +320,12 @@ func unknown(p Policy) string {
 
 // takes says up to where more than half of the keys go.
 func takes(p Policy, all bool, held, left map[uint32]float64, coarse uint) string {
-	with := "keys"
+	with, which := "", "any"
 	if p.Volatile {
-		with = "keys with a TTL"
+		with, which = "with a TTL, ", "any with a TTL"
 	}
 	if all {
-		return "all " + with
-	}
-	if p.by == byLot {
-		return with + " at random"
+		return strings.Replace(which, "any", "all", 1)
 	}
 	var ranks []uint32
 	for rank, n := range held {
@@ -326,8 +333,8 @@ func takes(p Policy, all bool, held, left map[uint32]float64, coarse uint) strin
 			ranks = append(ranks, rank)
 		}
 	}
-	if len(ranks) == 0 {
-		return with + " at random, nearly: too many rank the same"
+	if p.by == byLot || len(ranks) == 0 { // or too many rank the same
+		return which
 	}
 	lo, hi := slices.Min(ranks), slices.Max(ranks)
 	switch p.by {
@@ -336,11 +343,11 @@ func takes(p Policy, all bool, held, left map[uint32]float64, coarse uint) strin
 		if p.written {
 			verb = "not written for "
 		}
-		return with + " " + verb + duration(rankFrom(lo<<coarse)) + " or more"
+		return with + verb + duration(rankFrom(lo<<coarse)) + " or more"
 	case byFreq:
-		return fmt.Sprintf("%s with a counter of %d or less", with, hi)
+		return fmt.Sprintf("%scounter of %d or less", with, hi)
 	}
-	return with + " that expire within " + duration((rankFrom((hi+1)<<coarse)+999)/1000)
+	return "expiring within " + duration((rankFrom((hi+1)<<coarse)+999)/1000)
 }
 
 // duration is a time to two figures or three, as users write it.
@@ -370,7 +377,7 @@ func EvictionTable(p *EvictionPlan) Table {
 		{"evicted_bytes", Bytes, "what that frees"},
 		{"evicted_share", Share, "of the bytes"},
 		{"short_bytes", Bytes, "of all keys: what cannot be freed, so that writes fail"},
-		{"takes", Text, "of all keys: which go, or why that cannot be told"},
+		{"takes", Text, "of all keys: up to where more than half of them go, or why that cannot be told"},
 	}}
 	for i := range p.Outcomes {
 		o := &p.Outcomes[i]
@@ -394,9 +401,9 @@ func EvictionTable(p *EvictionPlan) Table {
 		case o.Unknown != "":
 			head[9].S = o.Unknown
 		case o.Short > 0 && o.Gone.keys == 0:
-			head[9].S = "nothing, and writes fail"
+			head[9].S = "none; writes fail"
 		case o.Short > 0:
-			head[9].S += ", and writes fail"
+			head[9].S += "; writes fail"
 		}
 		t.Rows = append(t.Rows, head)
 		for _, l := range o.Patterns {

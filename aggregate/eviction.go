@@ -12,8 +12,8 @@ import (
 
 // Eviction is the analysis "eviction": what a server at its maxmemory looks
 // at when it chooses keys to evict, by pattern. It counts only if
-// Options.Eviction says so, and has no table of its own: what goes depends on
-// how much must: see [Set.Eviction].
+// Options.Eviction says so, and has no table of its own: what goes depends on how
+// much must, see [Set.Eviction].
 //
 // A server ranks the keys of one database against each other, so keys are
 // counted by dump and database first. All bytes are those that eviction gives
@@ -47,8 +47,9 @@ type space struct {
 const maxSpaceDB = 32
 
 // crowds counts keys by what a server ranks them by: those in one crowd it
-// cannot tell apart, as far as we can. The list is sorted. Each key is in the cell of its TTL, and in those of its idle time and its access
-// counter if the dump tells them.
+// cannot tell apart, as far as we can. The list is sorted. Each key is in the
+// cell of its TTL, and in those of its idle time and its access counter if the
+// dump tells them.
 type crowds struct{ list []crowd }
 
 type crowd struct {
@@ -305,9 +306,14 @@ func (e *Eviction) setTableMemory(n int64) {
 	e.limit = int(e.o.TableMemory / 8 / cellBytes)
 }
 
-// count is a fraction of what was counted.
-func (t tally) part(f float64) tally {
-	return tally{min(t.keys, int64(float64(t.keys)*f+0.5)), min(t.bytes, int64(float64(t.bytes)*f+0.5))}
+// total is all keys: each is in one cell by its TTL.
+func (r *crowds) total() (t tally) {
+	for _, c := range r.list {
+		if how(c.at>>rankHow) == byTTL {
+			t.join(c.tally)
+		}
+	}
+	return t
 }
 
 func (t *tally) join(o tally) {

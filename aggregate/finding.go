@@ -39,6 +39,7 @@ type AuditOptions struct {
 	JSONEvery int64           // one of so many string values was looked at for JSON; 0: none
 	Limits    estimate.Limits // in force
 	Line      string          // server line, for the names of settings
+	Eviction  *EvictionPlan   // nil: maxmemory is not known
 	MinShare  float64         // least share of all bytes that a saving must have; default 0.5 %
 }
 
@@ -110,6 +111,8 @@ func FindingKinds() []FindingKind {
 		{"ttl-forgotten", "A few keys without TTL among many that expire", docForgotten, findForgotten},
 		{"no-ttl", "Patterns without any TTL", docNoTTL, findNoTTL},
 		{"expired-held", "Expired keys that still take memory", docExpired, findExpired},
+		{"eviction-cannot-free", "A maxmemory-policy that cannot free enough", docCannotFree, findCannotFree},
+		{"eviction-takes", "Patterns that eviction takes", docTakes, findTakes},
 		{"opaque", "Data that no formula covers", docOpaque, findOpaque},
 	}
 }

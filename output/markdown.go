@@ -41,6 +41,7 @@ func writeMarkdown(w io.Writer, r *Report) error {
 	p.memory(r)
 	p.patterns(r)
 	p.largest(r)
+	p.eviction(r)
 	p.types(r)
 	if len(r.Notes) > 0 {
 		p.head("Notes", "")

@@ -54,14 +54,16 @@ func (p *planted) hash(name string, fields int, value func(i int) string) {
 	}
 }
 
-func (p *planted) write(t *testing.T, path string) {
+func (p *planted) bytes() []byte {
 	b := append(p.b, 0xff)
 	sum := wire.Checksum(0, b)
 	for i := range 8 {
 		b = append(b, byte(sum>>(8*i)))
 	}
-	write(t, path, b)
+	return b
 }
+
+func (p *planted) write(t *testing.T, path string) { write(t, path, p.bytes()) }
 
 // findings runs a report and gives its findings as kind and pattern.
 func findings(t *testing.T, path string, args ...string) []string {

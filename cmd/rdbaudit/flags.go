@@ -130,7 +130,7 @@ func (m *modelFlags) resolve(info *rdbparse.Info) (c estimate.Config, verified b
 // parseConfig reads a redis.conf, or the output of CONFIG GET: by redis-cli in
 // either form, or raw, a line for the name and a line for the value.
 func parseConfig(data []byte) map[string]string {
-	known := map[string]bool{"maxmemory": true, "maxmemory-policy": true, "cluster-enabled": true}
+	known := map[string]bool{"maxmemory": true, "maxmemory-policy": true, "maxmemory-samples": true, "cluster-enabled": true}
 	for _, s := range estimate.Settings() {
 		known[s.Name] = true
 		if s.Old != "" {

@@ -44,6 +44,7 @@ of their ending or FORMAT=PATH, and - is stdout:
 			f.model.add(fs)
 			fs.StringVar(&f.json, "json-values", "sample", "look for JSON in string values: full (all), sample (one of every eight) or off")
 			fs.StringArrayVar(&f.failOn, "fail-on", nil, "exit with 4 if this holds: 'no-ttl-bytes(session:*) > 1GB' (repeatable; metrics are the columns of the pattern table)")
+			fs.StringVar(&f.eviction.growth, "growth", "", "with --maxmemory: new data that must fit too, such as 500mb; says what that evicts")
 			fs.StringVar(&f.info, "info", "", "join the output of INFO, from FILE, to the reconciliation")
 			f.scan.add(fs)
 			return func(e *env, args []string) error { return f.run(e, args) }
@@ -60,6 +61,7 @@ type reportFlags struct {
 	failOn   []string
 	rules    []*rule
 	model    modelFlags
+	eviction evictionFlags
 	filter   filterFlags
 	patterns patternFlags
 	scan     scanFlags
@@ -182,9 +184,15 @@ func (f *reportFlags) run(e *env, args []string) error {
 		}
 		if max, ok := info.number("maxmemory"); ok && max > 0 && f.model.options["maxmemory"] == "" {
 			f.model.options["maxmemory"] = info["maxmemory"]
-			f.model.options["maxmemory-policy"] = info["maxmemory_policy"]
+		}
+		if policy := info["maxmemory_policy"]; policy != "" && f.model.options["maxmemory-policy"] == "" {
+			f.model.options["maxmemory-policy"] = policy
 		}
 	}
+	if err := f.eviction.check(&f.model, f.filter.active); err != nil {
+		return err
+	}
+	opts.Eviction = f.eviction.max > 0 && !f.filter.active
 	inputs, err := expand(args)
 	if err != nil {
 		return err
@@ -412,10 +420,14 @@ func (run *reportRun) finish(set *aggregate.Set) (*output.Report, error) {
 	run.memory(rep)
 	run.model(rep, models)
 	rep.Tables = set.Tables()
+	plan := run.eviction(rep, set)
 	found := set.Findings(rep.Tables, aggregate.AuditOptions{
-		JSONEvery: int64(jsonEvery[run.f.json]), Limits: run.dumps[first(run.gone)].config.Limits, Line: rep.Model.Line,
+		JSONEvery: int64(jsonEvery[run.f.json]), Limits: run.dumps[first(run.gone)].config.Limits, Line: rep.Model.Line, Eviction: plan,
 	})
 	rep.Tables = append(rep.Tables, aggregate.FindingsTable(found))
+	if plan != nil {
+		rep.Tables = append(rep.Tables, aggregate.EvictionTable(plan))
+	}
 	if run.info != nil {
 		rep.Tables = append(rep.Tables, run.info.table())
 	}
