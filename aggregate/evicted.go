@@ -19,6 +19,7 @@ type EvictionOptions struct {
 type EvictionPlan struct {
 	Need     int64 // bytes, of all servers that are over their limit
 	Outcomes []Outcome
+	named    int      // patterns that the table has rows for; * stands for the others
 	Notes    []string // what the dump does not say, caps that bit
 }
 
@@ -31,7 +32,7 @@ type Outcome struct {
 	Gone     tally
 	Short    int64  // bytes that it cannot free: writes fail
 	Takes    string // which keys, in words
-	Patterns []Loss // the largest first; small ones together as *
+	Patterns []Loss // the largest first, the same ones for each policy
 }
 
 // Loss is what a pattern would lose.
@@ -41,8 +42,8 @@ type Loss struct {
 	Gone    tally
 }
 
-// inForce is the outcome of the policy in force, nil if nobody says which it is.
-func (p *EvictionPlan) inForce() *Outcome {
+// InForce is the outcome of the policy in force, nil if nobody says which it is.
+func (p *EvictionPlan) InForce() *Outcome {
 	if p != nil {
 		for i := range p.Outcomes {
 			if p.Outcomes[i].InForce {
@@ -51,6 +52,18 @@ func (p *EvictionPlan) inForce() *Outcome {
 		}
 	}
 	return nil
+}
+
+// Lost sums up what the patterns that match lose; share is of their bytes.
+func (o *Outcome) Lost(match func(pattern string) bool) (keys, bytes int64, share float64) {
+	var all, gone tally
+	for _, l := range o.Patterns {
+		if match(l.Pattern) {
+			all.join(l.All)
+			gone.join(l.Gone)
+		}
+	}
+	return gone.keys, gone.bytes, float64(gone.bytes) / float64(max(all.bytes, 1))
 }
 
 // Eviction says what would be evicted. tables are the ones that the set has
@@ -76,8 +89,9 @@ func (s *Set) Eviction(tables []Table, o EvictionOptions) *EvictionPlan {
 		out.InForce = p.Name == o.Policy
 		plan.Outcomes = append(plan.Outcomes, out)
 	}
+	plan.named = w.named
 	if e.full {
-		plan.Notes = append(plan.Notes, "more patterns than --table-memory has room for: the rest is in the row *")
+		plan.Notes = append(plan.Notes, "more patterns than there is room for in --table-memory: some are counted under *, sums are exact")
 	}
 	return plan
 }
@@ -104,7 +118,7 @@ type evictionWork struct {
 	sums   []crowds  // of each space
 	rows   [][]shown // of each space, in the order of their patterns
 	names  []string  // shown, the largest first
-	named  int       // how many of them have a row of their own
+	named  int       // as in the plan
 	all    map[string]tally
 	bare   int64 // what servers without a key must free
 }
@@ -286,36 +300,30 @@ func (w *evictionWork) outcome(p Policy) Outcome {
 	return out
 }
 
-// losses lists what patterns lose, the small ones together.
+// losses lists what patterns lose. What is rounded off of one goes to the
+// next, so that the whole numbers sum to the whole.
 func (w *evictionWork) losses(gone map[string]parts) (list []Loss) {
-	rest, restGone := Loss{Pattern: "*"}, parts{}
-	for i, name := range w.names {
+	var sum parts
+	var given tally
+	for _, name := range w.names {
 		all, g := w.all[name], gone[name]
-		if i < w.named && name != "*" {
-			list = append(list, Loss{name, all, g.round(all)})
-			continue
-		}
-		rest.All.join(all)
-		restGone.keys += g.keys
-		restGone.bytes += g.bytes
-	}
-	if rest.All.keys > 0 {
-		rest.Gone = restGone.round(rest.All)
-		list = append(list, rest)
+		sum.keys += g.keys
+		sum.bytes += g.bytes
+		l := Loss{name, all, tally{
+			max(0, min(all.keys, int64(sum.keys+0.5)-given.keys)),
+			max(0, min(all.bytes, int64(sum.bytes+0.5)-given.bytes)),
+		}}
+		given.join(l.Gone)
+		list = append(list, l)
 	}
 	return list
 }
 
-// round makes whole numbers of what is expected to go.
-func (p parts) round(all tally) tally {
-	return tally{max(0, min(all.keys, int64(p.keys+0.5))), max(0, min(all.bytes, int64(p.bytes+0.5)))}
-}
-
 func unknown(p Policy) string {
 	if p.by == byFreq {
-		return "the dump holds no access counters: a server writes them only while its maxmemory-policy is an LFU one"
+		return "the dump holds no access counters: a server writes them only while its maxmemory-policy is an LFU one; CONFIG SET it some days before the dump"
 	}
-	return "the dump holds no idle times: a server writes them only while its maxmemory-policy is an LRU one"
+	return "the dump holds no idle times: a server writes them only while its maxmemory-policy is an LRU one; CONFIG SET it some days before the dump"
 }
 
 // takes says up to where more than half of the keys go.
@@ -365,7 +373,8 @@ func duration(seconds int64) string {
 	return fmt.Sprintf("%ds", seconds)
 }
 
-// EvictionTable shows a plan as a table.
+// EvictionTable shows a plan as a table: a row for each policy, and one for
+// each pattern under each policy that evicts anything.
 func EvictionTable(p *EvictionPlan) Table {
 	t := Table{Name: "eviction", Title: "Eviction at maxmemory", Notes: p.Notes, Columns: []Column{
 		{"policy", Text, "maxmemory-policy"},
@@ -379,22 +388,25 @@ func EvictionTable(p *EvictionPlan) Table {
 		{"short_bytes", Bytes, "of all keys: what cannot be freed, so that writes fail"},
 		{"takes", Text, "of all keys: up to where more than half of them go, or why that cannot be told"},
 	}}
+	row := func(o *Outcome, pattern string, all, gone tally) []Cell {
+		no := o.Unknown != ""
+		cells := []Cell{{S: o.Policy.Name}, {}, {S: pattern}, {I: all.keys}, {I: all.bytes}, {I: gone.keys, Null: no}, {I: gone.bytes, Null: no}, share(gone.bytes, all.bytes), {Null: true}, {}}
+		if o.InForce {
+			cells[1].I = 1
+		}
+		cells[7].Null = no
+		return cells
+	}
+	// The policies, then what each takes: the one in force first.
+	var order []*Outcome
 	for i := range p.Outcomes {
 		o := &p.Outcomes[i]
 		var all tally
 		for _, l := range o.Patterns {
 			all.join(l.All)
 		}
-		row := func(pattern string, all, gone tally) []Cell {
-			no := o.Unknown != ""
-			cells := []Cell{{S: o.Policy.Name}, {}, {S: pattern}, {I: all.keys}, {I: all.bytes}, {I: gone.keys, Null: no}, {I: gone.bytes, Null: no}, share(gone.bytes, all.bytes), {Null: true}, {}}
-			if o.InForce {
-				cells[1].I = 1
-			}
-			cells[7].Null = no
-			return cells
-		}
-		head := row("", all, o.Gone)
+		head := row(o, "", all, o.Gone)
+		head[2].Null = true // not that of the empty key
 		head[8] = Cell{I: o.Short, Null: o.Unknown != ""}
 		head[9].S = o.Takes
 		switch {
@@ -406,8 +418,26 @@ func EvictionTable(p *EvictionPlan) Table {
 			head[9].S += "; writes fail"
 		}
 		t.Rows = append(t.Rows, head)
-		for _, l := range o.Patterns {
-			t.Rows = append(t.Rows, row(l.Pattern, l.All, l.Gone))
+		switch {
+		case o.Gone.keys == 0:
+		case o.InForce:
+			order = slices.Insert(order, 0, o)
+		default:
+			order = append(order, o)
+		}
+	}
+	for _, o := range order {
+		rest := Loss{Pattern: "*"}
+		for k, l := range o.Patterns {
+			if k < p.named && l.Pattern != "*" {
+				t.Rows = append(t.Rows, row(o, l.Pattern, l.All, l.Gone))
+				continue
+			}
+			rest.All.join(l.All)
+			rest.Gone.join(l.Gone)
+		}
+		if rest.All.keys > 0 {
+			t.Rows = append(t.Rows, row(o, rest.Pattern, rest.All, rest.Gone))
 		}
 	}
 	return t

@@ -26,8 +26,9 @@ type Eviction struct {
 	cells  int  // in all rows, a new row counting as rowCells
 	limit  int  // of cells
 	coarse uint // how often the ranges of idle times and TTLs have been doubled
-	full   bool // patterns are counted in the row of the others
+	full   bool // patterns are counted together
 	buf    []byte
+	folded []byte
 }
 
 type spaceName struct {
@@ -127,16 +128,47 @@ func (e *Eviction) add(r *estimate.Record, pattern []byte) {
 	row := s.rows[string(pattern)]
 	switch {
 	case full && (row == nil || !row.have(ats[:n])):
-		row = &s.other
-		e.full = true
+		row = e.spare(s, pattern, ats[:n])
 	case row == nil:
-		row = &crowds{}
-		s.rows[string(pattern)] = row
-		e.cells += rowCells
+		row = e.row(s, pattern)
 	}
 	for _, at := range ats[:n] {
 		e.cells += row.add(at, tally{1, max(0, r.Alloc)})
 	}
+}
+
+func (e *Eviction) row(s *space, pattern []byte) *crowds {
+	row := &crowds{}
+	s.rows[string(pattern)] = row
+	e.cells += rowCells
+	return row
+}
+
+// spare is the row for a pattern that there is no room for: the one with * for
+// its literal segments but the first, if there is room for that in what is
+// kept back, half as much again, else that of all others.
+func (e *Eviction) spare(s *space, pattern []byte, ats []uint32) *crowds {
+	e.full = true
+	first := true
+	for i := 0; i < len(pattern); i = segmentEnd(pattern, i) {
+		if pattern[i]&markClass != 0 {
+			continue
+		}
+		if first {
+			first = false
+			continue
+		}
+		e.folded = appendFolded(e.folded[:0], pattern, i, true)
+		row, room := s.rows[string(e.folded)], e.cells+rowCells <= e.limit/2*3
+		switch {
+		case row == nil && room:
+			return e.row(s, e.folded)
+		case row != nil && (room || len(ats) > 0 && row.have(ats)):
+			return row
+		}
+		return &s.other
+	}
+	return &s.other
 }
 
 // cellsOf are the cells that a key is counted in.
@@ -278,8 +310,7 @@ func (e *Eviction) Merge(other Analysis) error {
 				to.rows[name] = row
 				e.cells += rowCells + len(row.list)
 			default:
-				e.cells += to.other.merge(row)
-				e.full = true
+				e.cells += e.spare(to, []byte(name), nil).merge(row)
 			}
 			delete(from.rows, name) // a row that moved must not be coarsened twice
 		}

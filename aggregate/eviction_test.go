@@ -206,12 +206,13 @@ func TestEvictionLaws(t *testing.T) {
 			if len(p.Outcomes) != 8 || p.Need != max(0, need) {
 				t.Fatalf("%d policies for %d bytes", len(p.Outcomes), p.Need)
 			}
-			rows := EvictionTable(p).Rows
+			checkTable(t, EvictionTable(p))
 			for _, o := range p.Outcomes {
 				var sum, all tally
 				for _, l := range o.Patterns {
 					name := o.Policy.Name + " " + l.Pattern
-					if l.Gone.keys < before[name].keys || l.Gone.bytes < before[name].bytes || l.Gone.keys > l.All.keys || l.Gone.bytes > l.All.bytes {
+					if l.Gone.keys < before[name].keys-1 || l.Gone.bytes < before[name].bytes-1 || // rounded each time
+						l.Gone.keys > l.All.keys || l.Gone.bytes > l.All.bytes {
 						t.Errorf("%s: %v of %v go for %d bytes, before %v", name, l.Gone, l.All, need, before[name])
 					}
 					before[name] = l.Gone
@@ -225,19 +226,39 @@ func TestEvictionLaws(t *testing.T) {
 					t.Errorf("%s: %v of %v go", o.Policy.Name, o.Gone, o.Held)
 				}
 				want := min(max(0, need), o.Held.bytes)
-				if o.Unknown == "" && math.Abs(float64(o.Gone.bytes-want)) > float64(len(o.Patterns)) || o.Short != max(0, need-o.Held.bytes) {
+				if o.Unknown == "" && math.Abs(float64(o.Gone.bytes-want)) > 1 || o.Short != max(0, need-o.Held.bytes) {
 					t.Errorf("%s: %d of %d bytes go, %d short, for %d", o.Policy.Name, o.Gone.bytes, o.Held.bytes, o.Short, need)
 				}
-				for len(rows) > 0 && rows[0][0].S == o.Policy.Name {
-					if len(rows[0]) != 10 {
-						t.Errorf("%d cells", len(rows[0]))
-					}
-					rows = rows[1:]
-				}
 			}
-			if len(rows) > 0 {
-				t.Errorf("%d rows of no policy in order", len(rows))
-			}
+		}
+	}
+}
+
+// checkTable: the rows of patterns sum to those of their policies.
+func checkTable(t *testing.T, table Table) {
+	t.Helper()
+	type sum [4]int64
+	sums, heads := make(map[string]sum), make(map[string]sum)
+	for _, r := range table.Rows {
+		if len(r) != len(table.Columns) {
+			t.Fatalf("%d cells in a row of %d columns", len(r), len(table.Columns))
+		}
+		to := sums
+		if r[2].Null {
+			to = heads
+		}
+		n := to[r[0].S]
+		for i := range n {
+			n[i] += r[3+i].I
+		}
+		to[r[0].S] = n
+	}
+	if len(heads) != 8 {
+		t.Errorf("%d policies", len(heads))
+	}
+	for policy, head := range heads {
+		if n, ok := sums[policy]; ok != (head[2] > 0) || ok && n != head {
+			t.Errorf("%s: patterns sum to %d, the whole is %d", policy, n, head)
 		}
 	}
 }
@@ -268,7 +289,7 @@ func TestEvictionCap(t *testing.T) {
 	records := evictable(rng, 30_000, 2)
 	for i, r := range records {
 		if i%2 == 0 {
-			r.Key = fmt.Appendf(nil, "%s:%d", word(rng)+word(rng), i)
+			r.Key = fmt.Appendf(nil, "%s:%s:%d", []string{"a", "b", word(rng)}[rng.IntN(3)], word(rng)+word(rng), i)
 		}
 	}
 	need := sumAlloc(records) / 4
@@ -293,14 +314,15 @@ func TestEvictionCap(t *testing.T) {
 		if !e.full || e.coarse != maxCoarse {
 			t.Fatal("the cap did not bite")
 		}
-		cells := 0
+		cells, most := 0, e.limit/2*3+600 // and a row that moved in whole
 		for _, s := range e.spaces {
 			for _, row := range s.rows {
 				cells += rowCells + len(row.list)
 			}
 			cells += len(s.other.list)
+			most += len(s.other.list) // beyond it
 		}
-		if cells != e.cells || cells > e.limit+2000 { // the row of the others has cells beyond it
+		if cells != e.cells || cells > most {
 			t.Errorf("%d cells, counted as %d, of at most %d", cells, e.cells, e.limit)
 		}
 		for i := range want {

@@ -66,42 +66,4 @@ Sources: expire.c activeExpireCycle of redis 7.2.6.`
 the module chose to save, which can be far less or more than what it keeps in
 memory. The bytes shown are those in the dump and are marked wherever they are
 summed.`
-	docCannotFree = `At its maxmemory a server evicts keys before each write until it is under the
-limit again. The volatile policies may take only keys with a TTL, noeviction
-takes none. Once nothing is left that the policy may take, commands that need
-memory fail with "OOM command not allowed when used memory > 'maxmemory'";
-reads and deletions still work.
-
-What must go is what the server used, new data of --growth included, less
-maxmemory. What it used is taken from --info (used_memory less
-mem_not_counted_for_evict), else from the dump (used-mem), else it is our
-estimate. What can go is the memory of the keys that the policy may take; the
-tables that hold them shrink later or not at all and are not counted.
-Sources: evict.c performEvictions, getMaxmemoryState of redis 7.0.15.`
-	docTakes = `The policy in force would evict a third or more of this pattern to get under
-maxmemory. That is what a cache is for; sessions, queues and locks are not
-expected to vanish.
-
-LRU policies go by the time since the last access, LFU policies by a counter of
-accesses that decays, volatile-ttl by the time left to live; the random ones by
-nothing. A server does not sort its keys: it draws a few of each database
-(maxmemory-samples, 5), keeps the 16 best candidates it has seen, and evicts
-the best of them. The figures are what that gives on average. They are held
-against real servers in the tests.
-
-A dump tells idle times only if it was written while maxmemory-policy was an
-LRU one, and counters only under an LFU one. To get them, set such a policy
-with CONFIG SET some days before the dump is made; where maxmemory is not
-reached, nothing is evicted for it. Switching between LRU and LFU makes the
-values of before meaningless.
-
-To reconstruct an incident, take the last dump before it, the maxmemory and
-policy of that day, and as --growth what was written from then until memory was
-full and beyond:
-
-  rdbaudit report --maxmemory 8gb --maxmemory-policy allkeys-lru \
-    --growth 500mb dump.rdb
-
-Sources: evict.c evictionPoolPopulate, rdb.c rdbSaveKeyValuePair, object.c
-estimateObjectIdleTime of redis 7.0.15.`
 )

@@ -17,7 +17,7 @@ func (c *Config) SetOptions(options map[string]string) error {
 	}
 	policy := strings.ToLower(options["maxmemory-policy"])
 	if size, err := ParseSize(options["maxmemory"]); err == nil && size > 0 &&
-		(strings.HasSuffix(policy, "-lru") || strings.HasSuffix(policy, "-lfu")) {
+		(strings.HasSuffix(policy, "-lru") || strings.HasSuffix(policy, "-lfu") || strings.HasSuffix(policy, "-lrm")) { // lrm: server.h@redis-8.6
 		c.NoSharedInts = true
 	}
 	if strings.EqualFold(options["cluster-enabled"], "yes") {

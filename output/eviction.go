@@ -1,6 +1,10 @@
 package output
 
-import "strings"
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
 
 // evictionView is the table of eviction as the terminal and Markdown show it:
 // a row for each policy, and the share that each takes of the large patterns.
@@ -21,6 +25,7 @@ type evictionPolicy struct {
 type evictionPattern struct {
 	name   string
 	shares []string // of the policies that take something, in their order
+	lost   int64    // bytes, under the policy in force
 }
 
 func evictionOf(r *Report) (v *tableView, e evictionView) {
@@ -28,30 +33,13 @@ func evictionOf(r *Report) (v *tableView, e evictionView) {
 	if v == nil || len(v.Rows) == 0 {
 		return nil, e
 	}
-	index := make(map[string]int)
-	taking := -1 // policies so far that take something
-	shown := false
+	column := make(map[string]int) // of the policies that take something
 	for i := range v.Rows {
-		share := &v.Rows[i][v.at["evicted_share"]]
-		if name := v.cell(i, "pattern").S; name != "" {
-			if !shown {
-				continue
-			}
-			at, ok := index[name]
-			if !ok {
-				at = len(e.patterns)
-				index[name] = at
-				e.patterns = append(e.patterns, evictionPattern{name: name})
-			}
-			p := &e.patterns[at]
-			for len(p.shares) < taking {
-				p.shares = append(p.shares, "")
-			}
-			p.shares = append(p.shares, Share(share.F))
+		if !v.cell(i, "pattern").Null {
 			continue
 		}
 		p := evictionPolicy{
-			name: v.str(i, "policy"), inForce: v.int(i, "in_force") == 1, known: !share.Null, takes: prose(v.cell(i, "takes").S),
+			name: v.str(i, "policy"), inForce: v.int(i, "in_force") == 1, known: !v.cell(i, "evicted_share").Null, takes: prose(v.cell(i, "takes").S),
 			fails: v.int(i, "short_bytes") > 0, takesNothing: v.int(i, "evicted_keys") == 0, bytes: "-", keys: "-", short: "-",
 		}
 		if !p.known {
@@ -59,14 +47,38 @@ func evictionOf(r *Report) (v *tableView, e evictionView) {
 		}
 		if !p.takesNothing {
 			p.bytes, p.keys = Bytes(v.int(i, "evicted_bytes")), Count(v.int(i, "evicted_keys"))
+			column[p.name] = len(column)
 		}
 		if p.fails {
 			p.short = Bytes(v.int(i, "short_bytes"))
 		}
 		e.policies = append(e.policies, p)
-		if shown = !p.takesNothing; shown {
-			taking++
+	}
+	index := make(map[string]int)
+	for i := range v.Rows {
+		name := v.cell(i, "pattern").S
+		c, takes := column[v.str(i, "policy")]
+		if v.cell(i, "pattern").Null || !takes {
+			continue
 		}
+		at, ok := index[name]
+		if !ok {
+			at = len(e.patterns)
+			index[name] = at
+			e.patterns = append(e.patterns, evictionPattern{name: name, shares: make([]string, len(column))})
+		}
+		p := &e.patterns[at]
+		p.shares[c] = v.text(i, "evicted_share")
+		if v.int(i, "in_force") == 1 {
+			p.lost = v.int(i, "evicted_bytes")
+		}
+	}
+	// Who loses most comes first, what is small together last.
+	slices.SortStableFunc(e.patterns, func(a, b evictionPattern) int { return cmp.Compare(b.lost, a.lost) })
+	if i := slices.IndexFunc(e.patterns, func(p evictionPattern) bool { return p.name == "*" }); i >= 0 {
+		rest := e.patterns[i]
+		rest.name = "small patterns together"
+		e.patterns = append(slices.Delete(e.patterns, i, i+1), rest)
 	}
 	return v, e
 }
@@ -95,6 +107,11 @@ func (p *textPage) eviction() {
 		}
 		p.para("  ", []span{{prose(n), plain}}, st)
 	}
+	for _, q := range e.policies {
+		if q.inForce && q.fails {
+			p.para("  ", []span{{q.name + ", the policy in force, is " + q.short + " short: writes fail", plain}}, red)
+		}
+	}
 	taking := e.taking()
 	unknown := false
 	g := grid{columns: []gridColumn{{head: "policy"}, {head: "frees", right: true}, {head: "keys", right: true, drop: 2}, {head: "short of", right: true}, {head: "takes", flex: true, drop: 1}}}
@@ -110,11 +127,7 @@ func (p *textPage) eviction() {
 		case q.fails:
 			st = dim
 		}
-		short := st
-		if q.fails && q.inForce {
-			short = red
-		}
-		g.row(gridCell{text: q.label(), st: st}, gridCell{text: q.bytes, st: st}, gridCell{text: q.keys, st: st}, gridCell{text: q.short, st: short}, gridCell{text: q.takes, st: st})
+		g.row(gridCell{text: q.label(), st: st}, gridCell{text: q.bytes, st: st}, gridCell{text: q.keys, st: st}, gridCell{text: q.short, st: st}, gridCell{text: q.takes, st: st})
 	}
 	if len(taking) > 0 || p.shortOfAny(e) {
 		p.grid(&g, "  ")

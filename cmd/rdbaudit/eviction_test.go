@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -172,6 +173,152 @@ func TestEvictionOnServer(t *testing.T) {
 			}
 		})
 	}
+}
+
+// full writes a dump of two patterns and returns its estimate: sessions that
+// expire and have long been idle, and others that neither expire nor rest.
+func full(t *testing.T, path string) int64 {
+	p := newPlanted()
+	for i := range 3000 {
+		p.b = wire.AppendLen(append(p.b, 0xf8), uint64(50_000+i))
+		p.text(3600+i, fmt.Sprintf("session:%d", i), strings.Repeat("s", 200))
+		p.b = wire.AppendLen(append(p.b, 0xf8), uint64(i))
+		p.text(0, fmt.Sprintf("user:%d", i), strings.Repeat("u", 200))
+	}
+	p.write(t, path)
+	return *reportJSON(t, path).Memory.Estimate
+}
+
+// TestEvictionFindings plants what eviction would do and wants exactly that said.
+func TestEvictionFindings(t *testing.T) {
+	t.Chdir(t.TempDir())
+	used := full(t, "full.rdb")
+	size := func(n int64) string { return strconv.FormatInt(n, 10) }
+	for _, c := range []struct {
+		name string
+		args []string
+		want []string
+	}{
+		{"no limit", nil, nil},
+		{"fits", []string{"--maxmemory", size(used + 1000), "--maxmemory-policy", "allkeys-lru"}, nil},
+		{"nobody says which policy", []string{"--maxmemory", size(used / 2)}, nil},
+		{"sessions go", []string{"--maxmemory", size(used - used/4), "--maxmemory-policy", "allkeys-lru"}, []string{"eviction-takes session:{num}"}},
+		{"sessions go for new data", []string{"--maxmemory", size(used), "--growth", size(used / 4), "--maxmemory-policy", "volatile-ttl"}, []string{"eviction-takes session:{num}"}},
+		{"few go", []string{"--maxmemory", size(used - used/50), "--maxmemory-policy", "allkeys-lru"}, nil},
+		{"sessions do not do", []string{"--maxmemory", size(used / 3), "--maxmemory-policy", "VOLATILE-TTL"}, []string{"eviction-takes session:{num}", "eviction-cannot-free"}},
+		{"none may go", []string{"--maxmemory", size(used - 100_000), "--maxmemory-policy", "noeviction"}, []string{"eviction-cannot-free"}},
+		{"not known", []string{"--maxmemory", size(used - used/4), "--maxmemory-policy", "allkeys-lfu"}, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := without(findings(t, "full.rdb", c.args...), "no-ttl")
+			require.ElementsMatch(t, c.want, got)
+		})
+	}
+}
+
+// TestEvictionSources: the limit and the policy come from flags, --config and
+// --info, flags first, and what is used from whoever knows best.
+func TestEvictionSources(t *testing.T) {
+	t.Chdir(t.TempDir())
+	used := full(t, "full.rdb")
+	write(t, "redis.conf", []byte("maxmemory 1000kb\nmaxmemory-policy volatile-lru\n"))
+	write(t, "other.conf", []byte("maxmemory 1000kb\nmaxmemory-policy volatile-best\n"))
+	write(t, "info.txt", []byte("used_memory:1500000\r\nmem_not_counted_for_evict:200000\r\nmaxmemory:1200000\r\nmaxmemory_policy:allkeys-lru\r\n"))
+	write(t, "free.txt", []byte("used_memory:1500000\r\nmaxmemory:0\r\nmaxmemory_policy:volatile-ttl\r\n"))
+	for _, c := range []struct {
+		args   []string
+		policy string // in force
+		need   int64  // -1: no table
+	}{
+		{nil, "", -1},
+		{[]string{"--maxmemory", "0"}, "", -1},
+		{[]string{"--maxmemory", "1m"}, "", used - 1_000_000},
+		{[]string{"--config", "redis.conf"}, "volatile-lru", used - 1_024_000},
+		{[]string{"--config", "other.conf"}, "", used - 1_024_000},
+		{[]string{"--config", "redis.conf", "--maxmemory", "1m", "--maxmemory-policy", "volatile-lfu"}, "volatile-lfu", used - 1_000_000},
+		{[]string{"--info", "info.txt"}, "allkeys-lru", 100_000},
+		{[]string{"--info", "info.txt", "--growth", "1k"}, "allkeys-lru", 101_000},
+		{[]string{"--info", "info.txt", "--config", "redis.conf"}, "volatile-lru", 1_300_000 - 1_024_000},
+		{[]string{"--info", "free.txt"}, "volatile-ttl", -1},
+		{[]string{"--info", "free.txt", "--maxmemory", "1400000"}, "volatile-ttl", 100_000},
+		{[]string{"--maxmemory", "1m", "--type", "string"}, "", -1},
+		{[]string{"--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lrm"}, "allkeys-lrm", 0},
+	} {
+		if c.need < 0 {
+			r := rdbaudit(append([]string{"report", "--format", "csv:eviction", "full.rdb"}, c.args...)...)
+			require.Equal(t, exitFailed, r.status, c.args)
+			require.Contains(t, r.stderr, "no table")
+			continue
+		}
+		force, need := "", int64(0)
+		for _, r := range tableOf(t, "eviction", append([]string{"full.rdb"}, c.args...)...) {
+			if r["pattern"] == "" && r["in_force"] == "1" {
+				force = r["policy"]
+			}
+			if r["policy"] == "noeviction" && r["pattern"] == "" {
+				need = int64(asFloat(t, r["short_bytes"]))
+			}
+		}
+		require.Equal(t, c.policy, force, c.args)
+		require.Equal(t, c.need, need, c.args)
+	}
+	for _, args := range [][]string{
+		{"--growth", "1mb"}, {"--growth", "x", "--maxmemory", "1mb"}, {"--maxmemory", "-5"}, {"--maxmemory", "1mb", "--maxmemory-policy", "best"},
+		{"--maxmemory", "1mb", "--growth", "1mb", "--db", "0"},
+		{"--fail-on", "short-bytes > 0"}, {"--fail-on", "short-bytes > 0", "--maxmemory", "1mb"},
+	} {
+		require.Equal(t, exitUsage, rdbaudit(append([]string{"report", "full.rdb"}, args...)...).status, args)
+	}
+	// Each of several dumps has a server with that limit of its own.
+	write(t, "copy.rdb", readFile(t, "full.rdb"))
+	for _, r := range tableOf(t, "eviction", "full.rdb", "copy.rdb", "--maxmemory", "1m") {
+		if r["policy"] == "noeviction" && r["pattern"] == "" {
+			require.Equal(t, float64(2*(used-1_000_000)), asFloat(t, r["short_bytes"]))
+		}
+	}
+}
+
+// TestEvictionRules holds --fail-on for what the policy in force does.
+func TestEvictionRules(t *testing.T) {
+	t.Chdir(t.TempDir())
+	used := full(t, "full.rdb")
+	for _, c := range []struct {
+		policy, rule string
+		status       int
+	}{
+		{"volatile-ttl", "evicted-share(session:*) > 30%", exitRule},
+		{"volatile-ttl", "evicted-share(session:*) > 90%", exitOK},
+		{"volatile-ttl", "evicted_keys(user:*) > 0", exitOK},
+		{"allkeys-random", "evicted-bytes(user:*) > 10k", exitRule},
+		{"allkeys-random", "evicted-keys(nothing:*) > 0", exitOK},
+		{"noeviction", "short-bytes > 0", exitRule},
+		{"allkeys-lru", "short-bytes > 0", exitOK},
+		{"allkeys-lfu", "evicted-keys > 1000000", exitRule}, // not known
+	} {
+		r := rdbaudit("report", "-q", "--maxmemory", strconv.FormatInt(used-used/4, 10), "--maxmemory-policy", c.policy, "--fail-on", c.rule, "full.rdb")
+		require.Equal(t, c.status, r.status, c.policy+" "+c.rule+" "+r.stderr)
+	}
+}
+
+// TestEvictionShown: the policy in force and its failure are on the terminal
+// and in Markdown.
+func TestEvictionShown(t *testing.T) {
+	t.Chdir(t.TempDir())
+	used := full(t, "full.rdb")
+	for _, format := range []string{"text", "md"} {
+		out := good(t, "report", "--format", format, "--maxmemory", strconv.FormatInt(used/3, 10), "--maxmemory-policy", "volatile-lru", "full.rdb")
+		for _, want := range []string{"volatile-lru *", "writes fail", "session:{num}", "allkeys-lru", "must go"} {
+			require.Contains(t, strings.ReplaceAll(out, "&#42;", "*"), want, format)
+		}
+	}
+	require.Contains(t, good(t, "report", "--maxmemory", strconv.FormatInt(used/3, 10), "--maxmemory-policy", "volatile-lru", "full.rdb"), "volatile-lru, the policy in force")
+}
+
+func readFile(t *testing.T, path string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	require.NoError(t, err)
+	return data
 }
 
 // steady waits until a figure of INFO has stopped to change.

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -20,7 +21,11 @@ type rule struct {
 	op      string
 	value   float64
 	glob    *regexp.Regexp
+	evicted bool // the metric is of eviction under the policy in force
 }
+
+// evictionMetrics are those of the table eviction.
+var evictionMetrics = []string{"evicted_keys", "evicted_bytes", "evicted_share", "short_bytes"}
 
 var ruleForm = regexp.MustCompile(`^\s*([a-z0-9_-]+)\s*(?:\(\s*(.*?)\s*\))?\s*(>=|<=|==|!=|>|<)\s*(\S+)\s*$`)
 
@@ -43,7 +48,8 @@ func parseRule(text string) (*rule, error) {
 			}
 		}
 	}
-	if !ok {
+	known = append(known, evictionMetrics...)
+	if r.evicted = slices.Contains(evictionMetrics, r.metric); !ok && !r.evicted {
 		return nil, usageError("--fail-on %q: no metric is called %s; there are %s", text, m[1], strings.Join(known, ", "))
 	}
 	number := m[4]
@@ -101,8 +107,38 @@ func (r *rule) measure(rows [][]aggregate.Cell) float64 {
 	return got
 }
 
-func (r *rule) broken(rows [][]aggregate.Cell) (string, bool) {
-	got := r.measure(rows)
+// measureEvicted is the metric over the patterns that match, of what the
+// policy in force evicts: the share is of all their bytes together.
+func (r *rule) measureEvicted(o *aggregate.Outcome) float64 {
+	if r.metric == "short_bytes" {
+		return float64(o.Short)
+	}
+	keys, bytes, share := o.Lost(func(pattern string) bool { return r.glob == nil || r.glob.MatchString(pattern) })
+	switch r.metric {
+	case "evicted_keys":
+		return float64(keys)
+	case "evicted_bytes":
+		return float64(bytes)
+	}
+	return share
+}
+
+// broken says whether the rule is, given the pattern table or what the policy
+// in force evicts. What cannot be told is no good sign and breaks it.
+func (r *rule) broken(rows [][]aggregate.Cell, o *aggregate.Outcome) (string, bool) {
+	var got float64
+	switch {
+	case !r.evicted:
+		got = r.measure(rows)
+	case o == nil || o.Unknown != "":
+		why := "nothing is known of eviction"
+		if o != nil {
+			why = o.Unknown
+		}
+		return fmt.Sprintf("rule cannot be told: %s: %s", r.text, why), true
+	default:
+		got = r.measureEvicted(o)
+	}
 	var is bool
 	switch r.op {
 	case ">":

@@ -29,7 +29,10 @@ of their ending or FORMAT=PATH, and - is stdout:
   rdbaudit report dump.rdb
   rdbaudit report dump.rdb -o report.html -o report.json -o csv:types=types.csv
   rdbaudit report --target valkey-8.1 dump.rdb
-  zcat dump.rdb.gz | rdbaudit report -`,
+  rdbaudit report --maxmemory 8gb --maxmemory-policy allkeys-lru dump.rdb
+  zcat dump.rdb.gz | rdbaudit report -
+
+With --maxmemory it also says which keys each maxmemory-policy would evict.`,
 		setup: func(fs *pflag.FlagSet) func(*env, []string) error {
 			var f reportFlags
 			fs.StringArrayVarP(&f.outputs, "output", "o", nil, "write to PATH, or FORMAT=PATH (repeatable): "+formatExts())
@@ -43,7 +46,7 @@ of their ending or FORMAT=PATH, and - is stdout:
 			fs.IntVar(&f.scan.jobs, "jobs", runtime.GOMAXPROCS(0), "dumps read side by side, and workers that add up (default: one per CPU)")
 			f.model.add(fs)
 			fs.StringVar(&f.json, "json-values", "sample", "look for JSON in string values: full (all), sample (one of every eight) or off")
-			fs.StringArrayVar(&f.failOn, "fail-on", nil, "exit with 4 if this holds: 'no-ttl-bytes(session:*) > 1GB' (repeatable; metrics are the columns of the pattern table)")
+			fs.StringArrayVar(&f.failOn, "fail-on", nil, "exit with 4 if this holds: 'no-ttl-bytes(session:*) > 1GB' (repeatable; metrics are the columns of the pattern table and, with --maxmemory, evicted-keys, evicted-bytes, evicted-share and short-bytes)")
 			fs.StringVar(&f.eviction.growth, "growth", "", "with --maxmemory: new data that must fit too, such as 500mb; says what that evicts")
 			fs.StringVar(&f.info, "info", "", "join the output of INFO, from FILE, to the reconciliation")
 			f.scan.add(fs)
@@ -193,6 +196,11 @@ func (f *reportFlags) run(e *env, args []string) error {
 		return err
 	}
 	opts.Eviction = f.eviction.max > 0 && !f.filter.active
+	for _, r := range f.rules {
+		if r.evicted && (!opts.Eviction || f.eviction.policy == "") {
+			return usageError("--fail-on %q needs --maxmemory and --maxmemory-policy, or --config or --info that have them, and no filter", r.text)
+		}
+	}
 	inputs, err := expand(args)
 	if err != nil {
 		return err
@@ -213,7 +221,7 @@ func (f *reportFlags) run(e *env, args []string) error {
 	broken := 0
 	if t := rep.Table("patterns"); t != nil {
 		for _, r := range f.rules {
-			if text, is := r.broken(t.Rows); is {
+			if text, is := r.broken(t.Rows, run.plan.InForce()); is {
 				broken++
 				fmt.Fprintln(e.stderr, "rdbaudit: "+text)
 			}
@@ -271,6 +279,7 @@ type reportRun struct {
 	dumps   []*dump
 	gone    []error // of inputs that could not be opened, by index
 	expired []life
+	plan    *aggregate.EvictionPlan // nil: nobody asked
 }
 
 // jsonEvery is of how many string values one is looked at.
@@ -421,6 +430,7 @@ func (run *reportRun) finish(set *aggregate.Set) (*output.Report, error) {
 	run.model(rep, models)
 	rep.Tables = set.Tables()
 	plan := run.eviction(rep, set)
+	run.plan = plan
 	found := set.Findings(rep.Tables, aggregate.AuditOptions{
 		JSONEvery: int64(jsonEvery[run.f.json]), Limits: run.dumps[first(run.gone)].config.Limits, Line: rep.Model.Line, Eviction: plan,
 	})
