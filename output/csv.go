@@ -27,6 +27,9 @@ func writeCSV(w io.Writer, t *aggregate.Table) error {
 			}
 			line = appendCSVCell(line, t.Columns[i].Kind, &row[i])
 		}
+		if len(line) == 0 { // readers take an empty line for no row
+			line = append(line, `""`...)
+		}
 		if _, err := bw.Write(append(line, '\n')); err != nil {
 			return err
 		}

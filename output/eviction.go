@@ -26,6 +26,7 @@ type evictionPattern struct {
 	name   string
 	shares []string // of the policies that take something, in their order
 	lost   int64    // bytes, under the policy in force
+	rest   bool     // all others
 }
 
 func evictionOf(r *Report) (v *tableView, e evictionView) {
@@ -35,7 +36,7 @@ func evictionOf(r *Report) (v *tableView, e evictionView) {
 	}
 	column := make(map[string]int) // of the policies that take something
 	for i := range v.Rows {
-		if !v.cell(i, "pattern").Null {
+		if !v.cell(i, "pattern").Null || slices.ContainsFunc(e.policies, func(p evictionPolicy) bool { return p.name == v.str(i, "policy") }) {
 			continue
 		}
 		p := evictionPolicy{
@@ -65,7 +66,7 @@ func evictionOf(r *Report) (v *tableView, e evictionView) {
 		if !ok {
 			at = len(e.patterns)
 			index[name] = at
-			e.patterns = append(e.patterns, evictionPattern{name: name, shares: make([]string, len(column))})
+			e.patterns = append(e.patterns, evictionPattern{name: v.text(i, "pattern"), rest: name == "*", shares: make([]string, len(column))})
 		}
 		p := &e.patterns[at]
 		p.shares[c] = v.text(i, "evicted_share")
@@ -75,7 +76,7 @@ func evictionOf(r *Report) (v *tableView, e evictionView) {
 	}
 	// Who loses most comes first, what is small together last.
 	slices.SortStableFunc(e.patterns, func(a, b evictionPattern) int { return cmp.Compare(b.lost, a.lost) })
-	if i := slices.IndexFunc(e.patterns, func(p evictionPattern) bool { return p.name == "*" }); i >= 0 {
+	if i := slices.IndexFunc(e.patterns, func(p evictionPattern) bool { return p.rest }); i >= 0 {
 		rest := e.patterns[i]
 		rest.name = "small patterns together"
 		e.patterns = append(slices.Delete(e.patterns, i, i+1), rest)
@@ -154,6 +155,9 @@ func (p *textPage) eviction() {
 			break
 		}
 		cells := []gridCell{{text: pattern.name, st: cyan}}
+		if pattern.rest {
+			cells[0].st = dim
+		}
 		for j := range taking {
 			st := normal
 			if taking[j].inForce {
@@ -236,6 +240,9 @@ func (p *markdownPage) eviction(r *Report) {
 			break
 		}
 		cells := []string{mdName(pattern.name)}
+		if pattern.rest {
+			cells[0] = pattern.name
+		}
 		for _, s := range pattern.shares {
 			cells = append(cells, mdText(s))
 		}

@@ -122,11 +122,28 @@ func sampleReport() *Report {
 				row(0, 0, 0, 0, 0.0), row(64, 127, 1_000_000, 100_000_000, 0.0054), row(1024, 2047, 5_000_000, 16_000_000_000, 0.9)}},
 			{Name: "databases", Title: "Databases", Columns: columns("database count", "keys count", "bytes bytes", "share share", "no_ttl_keys count"), Rows: [][]aggregate.Cell{
 				row(0, 6_523_000, total-1000, 0.9999, 4_923_456), row(7, 497, 1000, 0.0001, 0)}},
+			evictionTable(),
 			{Name: "idle", Title: "Idle time", Columns: columns("idle text", "keys count", "bytes bytes", "share share"), Notes: []string{"The dump does not say when keys were last used."}},
 		},
 		Warnings: []string{"backups/prod-2.rdb: no stored checksum; \x1b[31mwhat was read\x1b[0m could not be held against one, so a flipped bit in a value would go unseen"},
 		Notes:    []string{"Table sizes kept from before are not in a dump.", "<script>alert('note')</script>"},
 	}
+}
+
+func evictionTable() aggregate.Table {
+	t := aggregate.EvictionTable(&aggregate.EvictionPlan{Notes: []string{"maxmemory is 16.0 GiB, used 18.4 GiB (used-mem of the dump): 2.44 GiB must go"}})
+	t.Rows = [][]aggregate.Cell{
+		row("noeviction", 0, nil, 6_523_497, total, 0, 0, 0.0, 2_620_000_000, "none; writes fail"),
+		row("allkeys-lru", 0, nil, 6_523_497, total, 930_000, 2_620_000_000, 0.143, 0, "idle for 2.1d or more"),
+		row("volatile-lru", 1, nil, 6_523_497, total, 1_600_041, 1_500_000_000, 0.082, 1_120_000_000, "all with a TTL; writes fail"),
+		row("volatile-lfu", 0, nil, 6_523_497, total, nil, nil, nil, nil, "the dump holds no access counters"),
+	}
+	for i, policy := range []string{"volatile-lru", "allkeys-lru"} {
+		for k, n := range append([]string{"session:{uuid}", "events:" + strings.Repeat("very-long-literal-", 6) + "end", "*"}, hostileNames[:4]...) {
+			t.Rows = append(t.Rows, row(policy, 1-i, escaped(n), 1000, 4_800_000, 100*k, 480_000*k, 0.1*float64(k), nil, ""))
+		}
+	}
+	return t
 }
 
 func emptyReport() *Report {
