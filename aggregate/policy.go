@@ -3,9 +3,9 @@ package aggregate
 import "slices"
 
 // What a server does at its maxmemory (evict.c@redis-7.0.15 performEvictions
-// and evictionPoolPopulate; the same in Redis 6.2 to 8.6 and in Valkey). Until
-// enough is freed it draws maxmemory-samples keys from each database that has
-// any, under a volatile policy from those with a TTL, puts them into a pool of
+// and evictionPoolPopulate, and held against that server, not against others).
+// Until enough is freed it draws maxmemory-samples keys from each database that
+// has any, under a volatile policy from those with a TTL, puts them into a pool of
 // the 16 best candidates, and evicts the best. The random policies take a key
 // of each database in turn.
 //
