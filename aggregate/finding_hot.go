@@ -85,6 +85,15 @@ var lazySettings = [...]struct {
 	{"lazyfree-lazy-server-del", "being overwritten", false},
 }
 
+// AuditSettings are the options of redis.conf that findings look at, beside limits.
+func AuditSettings() []string {
+	var names []string
+	for _, s := range lazySettings {
+		names = append(names, s.name)
+	}
+	return names
+}
+
 // eager lists what frees large values at once on the server, and the settings
 // that change it.
 func (a *auditor) eager(withTTL bool) (what, settings []string) {
@@ -305,7 +314,8 @@ const (
 func findOpaque(a *auditor) {
 	for _, r := range a.types {
 		name, keys, bytes := r[colType].S, r[colTypeKeys].I, r[colTypeSum].I
-		if r[colEncoding].S != estimate.Unknown.String() || !strings.HasPrefix(name, "module:") && name != estimate.Other.String() || bytes < 2*a.min {
+		// What no formula covers is shown as raw, which else only strings are.
+		if r[colEncoding].S != estimate.Raw.String() || name == estimate.String.String() || bytes < 2*a.min {
 			continue
 		}
 		f := Finding{
@@ -316,9 +326,9 @@ func findOpaque(a *auditor) {
 		if ask := askModule[name]; ask != "" {
 			f.Advice += ", or " + ask
 		}
-		if name == estimate.Other.String() {
-			f.Evidence = "values of a type of which no memory layout is known here"
-			f.Advice = "ask a server that knows the type: MEMORY USAGE key"
+		if !strings.HasPrefix(name, "module:") {
+			f.Evidence = "values of type " + name + " in a form of which no memory layout is known here"
+			f.Advice = "ask a server that knows it: MEMORY USAGE key"
 		}
 		// The pattern with most of it.
 		var most int64
