@@ -11,50 +11,28 @@ import (
 
 // Expiry is the analysis "expiry": when memory comes back by itself, and
 // moments at which much of it expires at once. All of it is exact: seconds are
-// told apart for a day after the dump, minutes for a month, days until then.
+// told apart for a day after the dump, minutes for a month.
 type Expiry struct {
 	o       *Options
-	hours   [48]tally // after the dump's moment
-	days    [31]tally
-	later   tally // beyond the days
-	seconds cells // of the clock, beginning with the dump's
-	minutes cells // likewise, of what the seconds do not reach
+	part    int64     // of the dump's moment, milliseconds into a second
+	seconds []tally   // of the clock, beginning with the dump's; made when needed
+	minutes []tally   // likewise, of what the seconds do not reach
+	hours   [48]tally // after the dump's moment, of what the seconds do not reach
+	days    [31]tally // likewise
+	later   tally     // beyond the days
 }
 
 const (
-	expirySeconds = day          // told apart
-	expiryMinutes = 31 * 24 * 60 // told apart
+	expirySeconds = day               // told apart
+	expiryMinutes = 31*day/minute + 1 // told apart; the first has begun before the dump
 )
 
-// cells are very many tallies, made in pages when they are first used.
-type cells []*[1024]tally
-
-func (c *cells) at(i int64) *tally {
-	page := int(i >> 10)
-	for page >= len(*c) {
-		*c = append(*c, nil)
-	}
-	if (*c)[page] == nil {
-		(*c)[page] = new([1024]tally)
-	}
-	return &(*c)[page][i&1023]
-}
-
-func (c *cells) each(f func(i int64, t *tally)) {
-	for p, page := range *c {
-		if page == nil {
-			continue
-		}
-		for i := range page {
-			if page[i].keys > 0 {
-				f(int64(p)<<10|int64(i), &page[i])
-			}
-		}
-	}
-}
-
 // NewExpiry makes the analysis "expiry".
-func NewExpiry(o *Options) *Expiry { return &Expiry{o: o.normal()} }
+func NewExpiry(o *Options) *Expiry {
+	a := &Expiry{o: o.normal()}
+	a.part = a.o.Now - 1000*floorDiv(a.o.Now, 1000)
+	return a
+}
 
 // Add counts one record.
 func (a *Expiry) Add(r *estimate.Record) {
@@ -67,21 +45,46 @@ func (a *Expiry) add(it *item) {
 	if it.life != expires {
 		return
 	}
+	second := it.left
+	if a.part > 0 && second < 32*day { // no second of the clock begins with the dump's moment
+		second = (it.r.Expiry - a.o.Now + a.part) / 1000
+	}
+	if second < expirySeconds {
+		a.atSecond(second).add(it.n)
+		return
+	}
 	d := it.left / day
 	if d >= int64(len(a.days)) {
 		a.later.add(it.n)
 		return
 	}
+	a.atMinute((second + a.intoMinute()) / minute).add(it.n)
 	a.days[d].add(it.n)
 	if d < 2 {
 		a.hours[it.left/hour].add(it.n)
 	}
-	// left is below a month, so these are small and not below zero.
-	if i := floorDiv(it.r.Expiry, 1000) - floorDiv(a.o.Now, 1000); i < expirySeconds {
-		a.seconds.at(i).add(it.n)
-	} else {
-		a.minutes.at(floorDiv(it.r.Expiry, 60_000) - floorDiv(a.o.Now, 60_000)).add(it.n)
+}
+
+// atSecond is the tally of a second, counted from the dump's.
+func (a *Expiry) atSecond(i int64) *tally {
+	if a.seconds == nil {
+		a.seconds = make([]tally, expirySeconds)
 	}
+	return &a.seconds[i]
+}
+
+// atMinute is the tally of a minute, counted from the dump's.
+func (a *Expiry) atMinute(i int64) *tally {
+	if a.minutes == nil {
+		a.minutes = make([]tally, expiryMinutes)
+	}
+	return &a.minutes[i]
+}
+
+// intoMinute is how many seconds of its minute have gone at the dump's moment.
+func (a *Expiry) intoMinute() int64 {
+	s := floorDiv(a.o.Now, 1000)
+	return s - minute*floorDiv(s, minute)
 }
 
 // floorDiv rounds down also below zero.
@@ -105,8 +108,12 @@ func (a *Expiry) Merge(other Analysis) error {
 	mergeTallies(a.hours[:], o.hours[:])
 	mergeTallies(a.days[:], o.days[:])
 	a.later.merge(&o.later)
-	o.seconds.each(func(i int64, t *tally) { a.seconds.at(i).merge(t) })
-	o.minutes.each(func(i int64, t *tally) { a.minutes.at(i).merge(t) })
+	for i := range o.seconds {
+		a.atSecond(int64(i)).merge(&o.seconds[i])
+	}
+	for i := range o.minutes {
+		a.atMinute(int64(i)).merge(&o.minutes[i])
+	}
 	return nil
 }
 
@@ -115,11 +122,22 @@ func (t *tally) merge(o *tally) {
 	t.bytes += o.bytes
 }
 
+// byTime are the hours and days after the dump's moment.
+func (a *Expiry) byTime() (hours [48]tally, days [31]tally) {
+	hours, days = a.hours, a.days
+	for i := range a.seconds {
+		hours[i/hour].merge(&a.seconds[i])
+		days[i/day].merge(&a.seconds[i])
+	}
+	return hours, days
+}
+
 // total is all that expires after the dump's moment.
 func (a *Expiry) total() tally {
 	t := a.later
-	for i := range a.days {
-		t.merge(&a.days[i])
+	_, days := a.byTime()
+	for i := range days {
+		t.merge(&days[i])
 	}
 	return t
 }
@@ -135,12 +153,18 @@ type peak struct {
 func (a *Expiry) peaks(want func(*peak) bool) []peak {
 	var list []peak
 	keep := func(p peak) {
-		if want(&p) {
+		if p.keys > 0 && want(&p) {
 			list = append(list, p)
 		}
 	}
-	a.seconds.each(func(i int64, t *tally) { keep(peak{*t, floorDiv(a.o.Now, 1000) + i, 1}) })
-	a.minutes.each(func(i int64, t *tally) { keep(peak{*t, 60 * (floorDiv(a.o.Now, 60_000) + i), minute}) })
+	from := floorDiv(a.o.Now, 1000)
+	for i := range a.seconds {
+		keep(peak{a.seconds[i], from + int64(i), 1})
+	}
+	from -= a.intoMinute()
+	for i := range a.minutes {
+		keep(peak{a.minutes[i], from + minute*int64(i), minute})
+	}
 	slices.SortFunc(list, func(x, y peak) int {
 		return cmp.Or(cmp.Compare(y.keys, x.keys), cmp.Compare(y.bytes, x.bytes), cmp.Compare(x.at, y.at), cmp.Compare(x.span, y.span))
 	})
@@ -179,9 +203,10 @@ func (a *Expiry) Tables(t *Totals) []Table {
 		out.Notes = []string{note}
 		return out
 	}
+	hours, days := a.byTime()
 	tables := []Table{
-		table("expiry_hours", "Memory that comes back by itself, by hour", a.hours[:], hour),
-		table("expiry_days", "Memory that comes back by itself, by day", a.days[:], day),
+		table("expiry_hours", "Memory that comes back by itself, by hour", hours[:], hour),
+		table("expiry_days", "Memory that comes back by itself, by day", days[:], day),
 	}
 	if len(tables[0].Rows) == 0 { // nothing in the next two days
 		tables = tables[1:]
