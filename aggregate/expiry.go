@@ -149,12 +149,22 @@ type peak struct {
 	span int64 // seconds
 }
 
-// peaks are the seconds and minutes that want is true of, the most keys first.
-func (a *Expiry) peaks(want func(*peak) bool) []peak {
+// peaks are the seconds and minutes with the most keys of those that want is
+// true of, the most first.
+func (a *Expiry) peaks(most int, want func(*peak) bool) []peak {
 	var list []peak
+	shorten := func() {
+		slices.SortFunc(list, func(x, y peak) int {
+			return cmp.Or(cmp.Compare(y.keys, x.keys), cmp.Compare(y.bytes, x.bytes), cmp.Compare(x.at, y.at), cmp.Compare(x.span, y.span))
+		})
+		list = list[:min(len(list), most)]
+	}
 	keep := func(p peak) {
-		if p.keys > 0 && want(&p) {
-			list = append(list, p)
+		if p.keys == 0 || !want(&p) {
+			return
+		}
+		if list = append(list, p); len(list) >= 4*most {
+			shorten()
 		}
 	}
 	from := floorDiv(a.o.Now, 1000)
@@ -165,9 +175,7 @@ func (a *Expiry) peaks(want func(*peak) bool) []peak {
 	for i := range a.minutes {
 		keep(peak{a.minutes[i], from + minute*int64(i), minute})
 	}
-	slices.SortFunc(list, func(x, y peak) int {
-		return cmp.Or(cmp.Compare(y.keys, x.keys), cmp.Compare(y.bytes, x.bytes), cmp.Compare(x.at, y.at), cmp.Compare(x.span, y.span))
-	})
+	shorten()
 	return list
 }
 
@@ -211,11 +219,11 @@ func (a *Expiry) Tables(t *Totals) []Table {
 	if len(tables[0].Rows) == 0 { // nothing in the next two days
 		tables = tables[1:]
 	}
-	list := a.peaks(func(p *peak) bool { return p.keys > 1 })
+	list := a.peaks(20, func(p *peak) bool { return p.keys > 1 })
 	peaks := Table{Name: "expiry_peaks", Title: "Moments at which most keys expire", Columns: tallyColumns(
 		Column{"at", Time, "begin of the second or minute, UTC"},
 		Column{"seconds", Seconds, "its length: seconds are told apart for a day after the dump, minutes for 31 days"})}
-	for i := range list[:min(len(list), 20)] {
+	for i := range list {
 		p := &list[i]
 		peaks.Rows = append(peaks.Rows, p.row(t.Bytes, Cell{I: 1000 * p.at}, Cell{I: p.span}))
 	}
@@ -253,10 +261,13 @@ func (p *peak) isStorm(all int64) bool {
 	return 5*p.keys >= all
 }
 
+// maxStorms bounds the moments that one finding sums up.
+const maxStorms = 1000
+
 func findStorm(a *auditor) {
 	e := a.set.expiry
 	all := e.total()
-	list := e.peaks(func(p *peak) bool { return p.isStorm(all.keys) })
+	list := e.peaks(maxStorms, func(p *peak) bool { return p.isStorm(all.keys) })
 	var sum tally
 	for i := range list {
 		sum.merge(&list[i].tally)

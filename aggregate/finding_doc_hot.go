@@ -62,7 +62,7 @@ Sources: lazyfree.c lazyfreeGetFreeEffort, LAZYFREE_THRESHOLD and config.c of
 redis 7.2.6; config.c of valkey 8.0.1.`
 	docIntset = `A set whose members are all integers is an intset, a sorted array of 2, 4 or 8
 bytes a member, up to set-max-intset-entries of them (512 by default). With one
-member more it becomes a hash table, which takes some ten times as much, and it
+member more it becomes a hash table, which takes ten times as much and more. It
 never turns back while the server runs. A member that is no integer does the
 same at any size.
 

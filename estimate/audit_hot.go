@@ -57,7 +57,7 @@ func (s *sizer) auditUnpacked() {
 type StreamAudit struct {
 	Added       int64 // entries ever added; -1: not known (dumps before 7.0)
 	First, Last int64 // milliseconds in the IDs of the first node and the last entry
-	Groups      int64
+	Groups      int64 // with pending entries
 	Pending     int64 // entries delivered and not acknowledged, over all groups
 	PendingSize int64 // bytes that acknowledging them gives back
 	Oldest      int64 // unix ms of the delivery longest ago of those pending
@@ -78,7 +78,7 @@ type streamLook struct {
 	a     StreamAudit
 	elems int64
 	nodes bool
-	fresh bool          // of the consumer at hand no entry has come
+	fresh bool          // of the group or consumer at hand no entry has come
 	spare []StreamAudit // what is handed out, some at a time
 }
 
@@ -96,11 +96,9 @@ func (l *streamLook) end(p *rdbparse.Part) {
 	l.elems, l.a.Added, l.a.Last = p.Count, p.Int, millis(p.ID.Ms)
 }
 
-func (l *streamLook) named(kind rdbparse.PartKind) {
-	l.fresh = kind == rdbparse.PartConsumer
-	if kind == rdbparse.PartGroup {
-		l.a.Groups++
-	}
+// named begins a group or a consumer.
+func (l *streamLook) named() {
+	l.fresh = true
 }
 
 func (l *streamLook) pending(p *rdbparse.Part) {
@@ -108,6 +106,10 @@ func (l *streamLook) pending(p *rdbparse.Part) {
 		l.a.Oldest = p.Int
 	}
 	l.a.Pending++
+	if l.fresh {
+		l.a.Groups++
+		l.fresh = false
+	}
 }
 
 func (l *streamLook) owned(p *rdbparse.Part) {

@@ -991,7 +991,7 @@ func (e *Estimator) stream() error {
 					name = nil
 				}
 			}
-			e.streamed.named(kind)
+			e.streamed.named()
 			for _, s := range e.sizers {
 				if kind == rdbparse.PartGroup {
 					s.group(name)
