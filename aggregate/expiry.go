@@ -14,9 +14,10 @@ import (
 // told apart for a day after the dump, minutes for a month.
 type Expiry struct {
 	o       *Options
-	part    int64     // of the dump's moment, milliseconds into a second
-	seconds []tally   // of the clock, beginning with the dump's; made when needed
-	minutes []tally   // likewise, of what the seconds do not reach
+	part    int64     // milliseconds of its second that have gone at the dump's moment
+	into    int64     // seconds of its minute, likewise
+	seconds cells     // of the clock, beginning with the dump's
+	minutes cells     // likewise, of what the seconds do not reach
 	hours   [48]tally // after the dump's moment, of what the seconds do not reach
 	days    [31]tally // likewise
 	later   tally     // beyond the days
@@ -27,10 +28,62 @@ const (
 	expiryMinutes = 31*day/minute + 1 // told apart; the first has begun before the dump
 )
 
+// cells are very many tallies, most of them small: keys are above the lower 40
+// bits of n, bytes in these. What might not fit any more goes over into more.
+type cells struct {
+	n    []uint64
+	more map[int64]tally
+}
+
+const (
+	cellKey   = 1 << 40
+	cellBytes = cellKey - 1
+	cellFull  = 1<<63 | cellKey>>1 // one of these bits set: half full
+)
+
+// add counts keys in cell i of size.
+func (c *cells) add(size int, i int64, t tally) {
+	if c.n == nil {
+		c.n = make([]uint64, size)
+	}
+	p := &c.n[i]
+	if *p&cellFull == 0 && uint64(t.bytes) < cellKey>>1 && uint64(t.keys) < 1<<22 {
+		*p += uint64(t.keys)*cellKey + uint64(t.bytes)
+		return
+	}
+	if c.more == nil {
+		c.more = make(map[int64]tally)
+	}
+	x := c.at(i)
+	x.merge(&t)
+	*p, c.more[i] = 0, x
+}
+
+func (c *cells) at(i int64) tally {
+	x := tally{int64(c.n[i] / cellKey), int64(c.n[i] & cellBytes)}
+	if c.more != nil {
+		more := c.more[i]
+		x.merge(&more)
+	}
+	return x
+}
+
+// each calls f with the cells that hold keys.
+func (c *cells) each(f func(i int64, t tally)) {
+	for i := range c.n {
+		if c.n[i] != 0 || c.more != nil {
+			if t := c.at(int64(i)); t.keys > 0 {
+				f(int64(i), t)
+			}
+		}
+	}
+}
+
 // NewExpiry makes the analysis "expiry".
 func NewExpiry(o *Options) *Expiry {
 	a := &Expiry{o: o.normal()}
-	a.part = a.o.Now - 1000*floorDiv(a.o.Now, 1000)
+	s := floorDiv(a.o.Now, 1000)
+	a.part, a.into = a.o.Now-1000*s, s-minute*floorDiv(s, minute)
 	return a
 }
 
@@ -50,7 +103,7 @@ func (a *Expiry) add(it *item) {
 		second = (it.r.Expiry - a.o.Now + a.part) / 1000
 	}
 	if second < expirySeconds {
-		a.atSecond(second).add(it.n)
+		a.seconds.add(expirySeconds, second, tally{1, it.n})
 		return
 	}
 	d := it.left / day
@@ -58,33 +111,11 @@ func (a *Expiry) add(it *item) {
 		a.later.add(it.n)
 		return
 	}
-	a.atMinute((second + a.intoMinute()) / minute).add(it.n)
+	a.minutes.add(expiryMinutes, (second+a.into)/minute, tally{1, it.n})
 	a.days[d].add(it.n)
 	if d < 2 {
 		a.hours[it.left/hour].add(it.n)
 	}
-}
-
-// atSecond is the tally of a second, counted from the dump's.
-func (a *Expiry) atSecond(i int64) *tally {
-	if a.seconds == nil {
-		a.seconds = make([]tally, expirySeconds)
-	}
-	return &a.seconds[i]
-}
-
-// atMinute is the tally of a minute, counted from the dump's.
-func (a *Expiry) atMinute(i int64) *tally {
-	if a.minutes == nil {
-		a.minutes = make([]tally, expiryMinutes)
-	}
-	return &a.minutes[i]
-}
-
-// intoMinute is how many seconds of its minute have gone at the dump's moment.
-func (a *Expiry) intoMinute() int64 {
-	s := floorDiv(a.o.Now, 1000)
-	return s - minute*floorDiv(s, minute)
 }
 
 // floorDiv rounds down also below zero.
@@ -108,12 +139,8 @@ func (a *Expiry) Merge(other Analysis) error {
 	mergeTallies(a.hours[:], o.hours[:])
 	mergeTallies(a.days[:], o.days[:])
 	a.later.merge(&o.later)
-	for i := range o.seconds {
-		a.atSecond(int64(i)).merge(&o.seconds[i])
-	}
-	for i := range o.minutes {
-		a.atMinute(int64(i)).merge(&o.minutes[i])
-	}
+	o.seconds.each(func(i int64, t tally) { a.seconds.add(expirySeconds, i, t) })
+	o.minutes.each(func(i int64, t tally) { a.minutes.add(expiryMinutes, i, t) })
 	return nil
 }
 
@@ -125,10 +152,10 @@ func (t *tally) merge(o *tally) {
 // byTime are the hours and days after the dump's moment.
 func (a *Expiry) byTime() (hours [48]tally, days [31]tally) {
 	hours, days = a.hours, a.days
-	for i := range a.seconds {
-		hours[i/hour].merge(&a.seconds[i])
-		days[i/day].merge(&a.seconds[i])
-	}
+	a.seconds.each(func(i int64, t tally) {
+		hours[i/hour].merge(&t)
+		days[i/day].merge(&t)
+	})
 	return hours, days
 }
 
@@ -160,7 +187,7 @@ func (a *Expiry) peaks(most int, want func(*peak) bool) []peak {
 		list = list[:min(len(list), most)]
 	}
 	keep := func(p peak) {
-		if p.keys == 0 || !want(&p) {
+		if !want(&p) {
 			return
 		}
 		if list = append(list, p); len(list) >= 4*most {
@@ -168,13 +195,9 @@ func (a *Expiry) peaks(most int, want func(*peak) bool) []peak {
 		}
 	}
 	from := floorDiv(a.o.Now, 1000)
-	for i := range a.seconds {
-		keep(peak{a.seconds[i], from + int64(i), 1})
-	}
-	from -= a.intoMinute()
-	for i := range a.minutes {
-		keep(peak{a.minutes[i], from + minute*int64(i), minute})
-	}
+	a.seconds.each(func(i int64, t tally) { keep(peak{t, from + i, 1}) })
+	from -= a.into
+	a.minutes.each(func(i int64, t tally) { keep(peak{t, from + minute*i, minute}) })
 	shorten()
 	return list
 }

@@ -34,6 +34,9 @@ func TestExpiryExact(t *testing.T) {
 		if rng.IntN(2) == 0 {
 			r.Expiry = now + 1000*rng.Int64N(20*hour)
 		}
+		if rng.IntN(100) == 0 { // more than a cell holds
+			r.Alloc, r.Expiry = 1<<rng.IntN(45), now+3000+rng.Int64N(3)*40*day
+		}
 		parts[rng.IntN(2)].Add(&r)
 		left := (r.Expiry - now) / 1000
 		c := cell{floorDiv(r.Expiry, 1000), 1}

@@ -2,6 +2,7 @@ package aggregate
 
 import (
 	"bytes"
+	"slices"
 
 	"rdbaudit/estimate"
 )
@@ -139,9 +140,17 @@ func (r *auditRow) mergeMarks(o *auditRow) {
 
 // eachMark calls f with what is marked so, by printed pattern.
 func (a *Audit) eachMark(m mark, f func(pattern string, s *marked)) {
-	a.each(func(pattern string, r *auditRow) {
+	var names []string
+	for name, r := range a.rows {
 		if r.marks != nil && r.marks[m].keys > 0 {
-			f(pattern, &r.marks[m])
+			names = append(names, name)
 		}
-	})
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		f(string(a.p.expand(nil, []byte(name))), &a.rows[name].marks[m])
+	}
+	if r := &a.other; r.marks != nil && r.marks[m].keys > 0 {
+		f("*", &r.marks[m])
+	}
 }

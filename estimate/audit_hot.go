@@ -1,6 +1,11 @@
 package estimate
 
-import "rdbaudit/rdbparse"
+import (
+	"encoding/binary"
+	"sort"
+
+	"rdbaudit/rdbparse"
+)
 
 // What an audit looks at beside sizes: what blocks a server when it is
 // deleted, sets that are about to become tables, and streams.
@@ -36,21 +41,82 @@ func (s *sizer) nearIntset(n int64) bool {
 	return s.Audit && limit >= 16 && n <= limit && n >= limit-limit/16 && !(s.l.setListpack && limit < s.Limits.SetEntries)
 }
 
-// auditUnpacked notes the size of a set of integers whose members have been
-// added, once members of average length have brought it over the limit. The
-// sums of the key are left as they were.
-func (s *sizer) auditUnpacked() {
-	u, r, keyU, uVar, rVar, packed, over, items := s.u, s.r, s.keyU, s.uVar, s.rVar, s.packed, s.over, s.items
-	n, costU, costR := s.n, s.costU, s.costR
+// nearIntset looks at an intset that is near to its limit for any sizer.
+func (e *Estimator) nearIntset(p *rdbparse.Part) {
+	n := p.Count
+	var lens [longestInt + 1]int64
+	read := false
+	for _, s := range e.sizers {
+		if !s.nearIntset(n) {
+			continue
+		}
+		if !read {
+			b, err := e.r.Bytes()
+			if err != nil || int64(len(b)) < 8+n*2 {
+				return // whoever reads the set says so
+			}
+			lens, read = intsetLengths(b[8:], int(n)), true
+		}
+		s.auditUnpacked(n, &lens)
+	}
+}
+
+// intsetLengths says how many of the n members in b have a text of each
+// length. They are in ascending order (intset.c), so those of a length are found
+// by halving.
+func intsetLengths(b []byte, n int) (lens [longestInt + 1]int64) {
+	width := len(b) / n
+	at := func(i int) int64 {
+		switch p := b[i*width:]; {
+		case width >= 8:
+			return int64(binary.LittleEndian.Uint64(p))
+		case width >= 4:
+			return int64(int32(binary.LittleEndian.Uint32(p)))
+		default:
+			return int64(int16(binary.LittleEndian.Uint16(p)))
+		}
+	}
+	for i := 0; i < n; {
+		v := at(i)
+		size := textLen(v)
+		// The first member behind that is of another length or sign.
+		rest := sort.Search(n-i-1, func(k int) bool { w := at(i + 1 + k); return textLen(w) != size || (w < 0) != (v < 0) })
+		lens[size] += int64(rest + 1)
+		i += rest + 1
+	}
+	return lens
+}
+
+// textLen is the length of the decimal text of v.
+func textLen(v int64) int {
+	n, u := 1, uint64(v)
+	if v < 0 {
+		n, u = 2, -u
+	}
+	for ; u >= 10; u /= 10 {
+		n++
+	}
+	return n
+}
+
+// auditUnpacked notes the size of a set of n integers of these lengths, once
+// members of average length have brought it over the limit. It is asked before
+// the set is sized.
+func (s *sizer) auditUnpacked(n int64, lens *[longestInt + 1]int64) {
+	u, r, keyU, uVar, rVar, items := s.u, s.r, s.keyU, s.uVar, s.rVar, s.items
 	s.r, s.items = 0, nil
+	for size, count := range lens {
+		_, _, alloc := s.sds(int64(size))
+		s.costR += count * alloc
+	}
 	s.n = s.Limits.SetIntset + 1
 	s.costR += s.costR / n * (s.n - n)
 	// The member that is too much is added first; the table is made for all
 	// (t_set.c maybeConvertIntset of redis 7.2.6, setTypeAdd before).
 	s.setTable(tableSteps, []step{{false, s.n}, {true, s.n}})
 	s.unpacked = s.r
-	s.u, s.r, s.keyU, s.uVar, s.rVar, s.packed, s.over, s.items = u, r, keyU, uVar, rVar, packed, over, items
-	s.n, s.costU, s.costR = n, costU, costR
+	s.u, s.r, s.keyU, s.uVar, s.rVar, s.items = u, r, keyU, uVar, rVar, items
+	s.beginElements(n, s.build)
 }
 
 // StreamAudit is what an audit knows of a stream.

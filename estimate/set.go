@@ -151,7 +151,7 @@ func (s *sizer) endIntset(bytes int64) {
 // table.
 func (s *sizer) setBlobOpens(intset bool, n int64) bool {
 	if intset {
-		return s.Loaded && s.Given.SetIntset && n > s.Limits.SetIntset || s.nearIntset(n)
+		return s.Loaded && s.Given.SetIntset && n > s.Limits.SetIntset
 	}
 	return s.Loaded && (s.Given.Set && n > s.Limits.SetEntries || !s.l.setListpack)
 }
@@ -160,9 +160,6 @@ func (s *sizer) setBlobOpens(intset bool, n int64) bool {
 // members have been added.
 func (s *sizer) endSetBlob(intset bool, b int64, opened bool) {
 	switch {
-	case opened && intset && s.nearIntset(s.n):
-		s.auditUnpacked()
-		s.endIntset(b)
 	case opened && (intset || s.n > s.Limits.SetEntries || !s.l.setListpack):
 		s.setTable(tablePresized, nil)
 	case intset:

@@ -579,6 +579,9 @@ func (e *Estimator) set() error {
 	for _, s := range e.sizers {
 		s.beginElements(p.Count, false)
 	}
+	if intset {
+		e.nearIntset(p)
+	}
 	opened := e.open(p, func(s *sizer) bool { return s.setBlobOpens(intset, p.Count) })
 	if opened {
 		e.elems = 0
