@@ -287,7 +287,7 @@ func (t *tagSums) slot() int64 {
 // bytes and a hundred times its even share of the slots that have keys; with
 // few slots in use it cannot be told.
 func isHotSlot(s *slotSums, slots int, total int64) bool {
-	return 20*s.bytes >= total && float64(s.bytes)*float64(slots) >= 100*float64(total)
+	return s.bytes >= total/20 && float64(s.bytes)*float64(slots) >= 100*float64(total)
 }
 
 // hotSlots calls f with each hot slot and the tag that holds most of it, nil if none does.
@@ -301,7 +301,7 @@ func (a *auditor) hotSlots(f func(s *slotSums, tag *tagSums)) {
 		}
 		var of *tagSums
 		for k := range tags {
-			if t := &tags[k]; 2*t.bytes > s.bytes && t.slot() == int64(s.at) {
+			if t := &tags[k]; t.bytes > s.bytes/2 && t.slot() == int64(s.at) {
 				of = t
 				break
 			}
