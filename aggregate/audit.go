@@ -44,7 +44,8 @@ type auditRow struct {
 	json    switched   // JSON objects among those looked at, as hashes
 	looked  int64      // string values looked at for JSON
 	loose   int64      // JSON objects whose hash would be no packed one
-	squeeze switched   // string values that LZF made smaller; before and after are of the value alone
+	marks   *[numMarks]marked
+	squeeze switched // string values that LZF made smaller; before and after are of the value alone
 }
 
 // ofType is the sum of a type; the list is made for the first of any.
@@ -64,11 +65,22 @@ func NewAudit(o *Options) *Audit {
 
 // Add counts one record.
 func (a *Audit) Add(r *estimate.Record) {
-	if r.Audit == (estimate.Audit{}) {
+	var it item
+	it.fill(a.o, r)
+	if r.Audit == (estimate.Audit{}) && it.left < farTTL {
 		return
 	}
 	a.buf, _ = a.p.walk(a.buf[:0], r.Key, true)
-	a.add(r, a.buf)
+	it.text = a.buf
+	a.addItem(&it)
+}
+
+// addItem counts a record whose pattern is known.
+func (a *Audit) addItem(it *item) {
+	if it.left >= farTTL {
+		a.markTTL(it)
+	}
+	a.add(it.r, it.text)
 }
 
 // add counts a record whose pattern in marked form is known.
@@ -77,13 +89,8 @@ func (a *Audit) add(r *estimate.Record, pattern []byte) {
 	if *x == (estimate.Audit{}) {
 		return
 	}
-	row := a.rows[string(pattern)]
-	if row == nil {
-		if row = &a.other; len(a.rows) < maxAuditRows {
-			row = &auditRow{}
-			a.rows[string(pattern)] = row
-		}
-	}
+	a.mark(r, pattern)
+	row := a.row(pattern)
 	if x.Packed > 0 {
 		list := &row.past
 		if x.Over != 0 {
@@ -119,6 +126,18 @@ func (a *Audit) add(r *estimate.Record, pattern []byte) {
 	if x.Squeezed > 0 {
 		row.squeeze.count(r, r.Largest, x.Squeezed)
 	}
+}
+
+// row is that of a pattern in marked form.
+func (a *Audit) row(pattern []byte) *auditRow {
+	row := a.rows[string(pattern)]
+	if row == nil {
+		if row = &a.other; len(a.rows) < maxAuditRows {
+			row = &auditRow{}
+			a.rows[string(pattern)] = row
+		}
+	}
+	return row
 }
 
 // maxExample bounds the name of an example.
@@ -163,6 +182,7 @@ func (r *auditRow) merge(o *auditRow) {
 	}
 	r.json.merge(&o.json)
 	r.squeeze.merge(&o.squeeze)
+	r.mergeMarks(o)
 	r.looked += o.looked
 	r.loose += o.loose
 }
@@ -212,6 +232,11 @@ func (a *Audit) each(f func(pattern string, r *auditRow)) {
 
 func (r *auditRow) keys() int64 {
 	n := r.json.keys + r.squeeze.keys + r.looked
+	if r.marks != nil {
+		for i := range r.marks {
+			n += r.marks[i].keys
+		}
+	}
 	for t := range r.lost {
 		n += r.lost[t].keys
 	}

@@ -36,11 +36,18 @@ type FindingKind struct {
 
 // AuditOptions say what findings need to know beside the sums.
 type AuditOptions struct {
-	JSONEvery int64           // one of so many string values was looked at for JSON; 0: none
-	Limits    estimate.Limits // in force
-	Line      string          // server line, for the names of settings
-	Eviction  *EvictionPlan   // nil: maxmemory is not known
-	MinShare  float64         // least share of all bytes that a saving must have; default 0.5 %
+	JSONEvery int64             // one of so many string values was looked at for JSON; 0: none
+	Limits    estimate.Limits   // in force
+	Line      string            // server line, for the names of settings
+	Eviction  *EvictionPlan     // nil: maxmemory is not known
+	Config    map[string]string // options as redis.conf has them, as far as they are known
+	Sources   []string          // names of the dumps, by Record.Source
+	Outside   []string          // module types that left data outside of keys
+	// UsedMemory is what the server says it uses, Estimate what its keys,
+	// tables and start-up take; 0 where they cannot be held against each other.
+	UsedMemory, Estimate int64
+
+	MinShare float64 // least share of all bytes that a saving must have; default 0.5 %
 }
 
 // auditor collects the findings of one set.
@@ -48,6 +55,7 @@ type auditor struct {
 	o     AuditOptions
 	set   *Set
 	rows  [][]Cell // of the pattern table
+	types [][]Cell // of the table of types
 	min   int64    // least saving
 	found []Finding
 }
@@ -60,8 +68,11 @@ func (s *Set) Findings(tables []Table, o AuditOptions) []Finding {
 	}
 	a := &auditor{o: o, set: s, min: max(int64(float64(s.totals.Bytes)*o.MinShare), 1)}
 	for i := range tables {
-		if tables[i].Name == "patterns" {
+		switch tables[i].Name {
+		case "patterns":
 			a.rows = tables[i].Rows
+		case "types":
+			a.types = tables[i].Rows
 		}
 	}
 	for _, k := range FindingKinds() {
@@ -111,6 +122,18 @@ func FindingKinds() []FindingKind {
 		{"ttl-forgotten", "A few keys without TTL among many that expire", docForgotten, findForgotten},
 		{"no-ttl", "Patterns without any TTL", docNoTTL, findNoTTL},
 		{"expired-held", "Expired keys that still take memory", docExpired, findExpired},
+		{"ttl-decades", "TTLs of decades", docDecades, findDecades},
+		{"ttl-far", "TTLs of years", docFar, findFar},
+		{"expiry-storm", "Many keys that expire in the same moment", docStorm, findStorm},
+		{"blocking-keys", "Keys that stop the server while they are freed", docBlocks, findBlocks},
+		{"intset-near-limit", "Sets of integers about to become tables", docIntset, findIntset},
+		{"stream-untrimmed", "Streams that only grow", docGrows, findGrows},
+		{"stream-pending", "Entries that are never acknowledged", docPending, findPending},
+		{"stream-consumers-gone", "Consumers that are gone and hold entries", docGone, findGone},
+		{"hot-slot", "A cluster slot that holds far too much", docHotSlot, findHotSlot},
+		{"hash-tag-piles-up", "A hash tag that puts too much on one node", docHotTag, findHotTag},
+		{"nodes-unbalanced", "Cluster nodes of uneven size", docNodes, findNodes},
+		{"unexplained-memory", "Memory that the dump does not explain", docUnexplained, findUnexplained},
 		{"eviction-cannot-free", "A maxmemory-policy that cannot free enough", docCannotFree, findCannotFree},
 		{"eviction-takes", "Patterns that eviction takes", docTakes, findTakes},
 		{"opaque", "Data that no formula covers", docOpaque, findOpaque},
@@ -243,6 +266,8 @@ const (
 	colMaxKey  = 10
 	colNoTTL   = 12
 	colNoTTLB  = 13
+	colTTLP50  = 17
+	colTypes   = 19
 )
 
 func findForgotten(a *auditor) {
@@ -283,16 +308,5 @@ func findExpired(a *auditor) {
 		Keys: t.ExpiredKeys, Bytes: t.ExpiredBytes, After: 0, Sure: "exact at the dump's moment",
 		Evidence: fmt.Sprintf("%d keys are past their TTL and not deleted yet", t.ExpiredKeys),
 		Advice:   "raise active-expire-effort (1 to 10) or hz if this does not shrink between dumps",
-	})
-}
-
-func findOpaque(a *auditor) {
-	t := a.set.totals
-	if t.OpaqueBytes < 2*a.min {
-		return
-	}
-	a.found = append(a.found, Finding{
-		Keys: t.OpaqueKeys, Bytes: t.OpaqueBytes, After: t.OpaqueBytes, Sure: "serialised bytes, not memory",
-		Evidence: "values of modules", Advice: "ask the module: MEMORY USAGE of some keys on a server that has it loaded",
 	})
 }

@@ -65,5 +65,7 @@ Sources: expire.c activeExpireCycle of redis 7.2.6.`
 	docOpaque = `These values were written by modules, in a form of their own. A dump holds what
 the module chose to save, which can be far less or more than what it keeps in
 memory. The bytes shown are those in the dump and are marked wherever they are
-summed.`
+summed. There is a finding for each type of values, with the pattern that has
+most of it, and the command by which its module says what it holds, where that
+is known.`
 )

@@ -73,9 +73,39 @@ func randomRecords(rng *rand.Rand, n int) []*estimate.Record {
 			r.Alloc <<= rng.IntN(30)
 			r.Elems <<= rng.IntN(40)
 		}
+		if rng.IntN(3) == 0 {
+			r.Key = append([]byte(words[rng.IntN(8)]+"{"+words[rng.IntN(8)]+"}"), r.Key...)
+			r.Slot = int32(rng.IntN(16384))
+		}
+		if rng.IntN(9) == 0 {
+			r.Expiry = now + rng.Int64N(1<<rng.IntN(62)+1)
+		}
+		randomAudit(rng, r)
 		records[i] = r
 	}
 	return records
+}
+
+// randomAudit sets what an audit may have seen of a key.
+func randomAudit(rng *rand.Rand, r *estimate.Record) {
+	switch rng.IntN(12) {
+	case 0:
+		r.Audit.Pieces = estimate.ManyPieces + rng.Int64N(1000)
+	case 1:
+		r.Audit.Unpacked = r.Alloc * (1 + rng.Int64N(20))
+	case 2:
+		s := &estimate.StreamAudit{Added: r.Elems, First: now - rng.Int64N(1e10), Last: now, Groups: 1, Pending: 1 + rng.Int64N(500), Oldest: now - rng.Int64N(1e9)}
+		s.PendingSize = r.Alloc / 2
+		if rng.IntN(2) == 0 {
+			s.Gone, s.GonePending = 1, 1+rng.Int64N(s.Pending)
+		}
+		if rng.IntN(2) == 0 {
+			r.Elems, s.Added = 5000, 5000
+		}
+		r.Audit.Stream = s
+	case 3:
+		r.Audit.Packed, r.Audit.Over = r.Alloc/2, estimate.Over(rng.IntN(4))
+	}
 }
 
 func newRand(t testing.TB) *rand.Rand {
@@ -100,6 +130,7 @@ func render(s *Set) string {
 	var b strings.Builder
 	tables := s.Tables()
 	tables = append(tables, EvictionTable(s.Eviction(tables, EvictionOptions{Need: []int64{200_000, 1 << 40}, Policy: "allkeys-lru"})))
+	tables = append(tables, FindingsTable(s.Findings(tables, AuditOptions{Line: "redis-7.2", MinShare: 1e-6})))
 	for _, t := range tables {
 		fmt.Fprintf(&b, "# %s %q\n", t.Name, t.Notes)
 		for _, row := range t.Rows {

@@ -14,6 +14,8 @@ func Specs() []Spec {
 		{"ttl", "keys by time to live", func(o *Options) Analysis { return NewTTL(o) }},
 		{"idle", "keys by time since their last access", func(o *Options) Analysis { return NewIdle(o) }},
 		{"frequency", "keys by LFU access counter", func(o *Options) Analysis { return NewFreq(o) }},
+		{"expiry", "when memory comes back by itself", func(o *Options) Analysis { return NewExpiry(o) }},
+		{"slots", "cluster slots, nodes and hash tags", func(o *Options) Analysis { return NewSlots(o) }},
 		{"audit", "what other encodings would take", func(o *Options) Analysis { return NewAudit(o) }},
 		{"eviction", "what maxmemory would evict", func(o *Options) Analysis { return NewEviction(o) }},
 	}
@@ -34,6 +36,8 @@ type Set struct {
 	ttl      *TTL
 	idle     *Idle
 	freq     *Freq
+	expiry   *Expiry
+	slots    *Slots
 	audit    *Audit
 	eviction *Eviction
 }
@@ -45,7 +49,8 @@ func NewSet(o *Options) (*Set, error) {
 	}
 	return &Set{
 		o: o.normal(), patterns: NewPatterns(o), types: NewTypes(o), totals: NewTotals(o), largest: NewTop(o),
-		sizes: NewSizes(o), ttl: NewTTL(o), idle: NewIdle(o), freq: NewFreq(o), audit: NewAudit(o), eviction: NewEviction(o),
+		sizes: NewSizes(o), ttl: NewTTL(o), idle: NewIdle(o), freq: NewFreq(o), expiry: NewExpiry(o), slots: NewSlots(o),
+		audit: NewAudit(o), eviction: NewEviction(o),
 	}, nil
 }
 
@@ -95,7 +100,9 @@ func (s *Set) add(it *item) {
 	s.ttl.add(it)
 	s.idle.add(it)
 	s.freq.add(it)
-	s.audit.add(it.r, it.text)
+	s.expiry.add(it)
+	s.slots.add(it)
+	s.audit.addItem(it)
 	if s.o.Eviction {
 		s.eviction.add(it.r, it.text)
 	}
@@ -103,7 +110,9 @@ func (s *Set) add(it *item) {
 
 // analyses are in the order of Specs.
 func (s *Set) analyses() []Analysis {
-	return []Analysis{s.patterns, s.types, s.totals, s.largest, s.sizes, s.ttl, s.idle, s.freq, s.audit, s.eviction}
+	return []Analysis{
+		s.patterns, s.types, s.totals, s.largest, s.sizes, s.ttl, s.idle, s.freq, s.expiry, s.slots, s.audit, s.eviction,
+	}
 }
 
 // Merge counts all that o has counted; o must not be used afterwards. The

@@ -62,6 +62,7 @@ type Dict struct {
 	DB      uint64
 	Keys    int64
 	TTLKeys int64 // keys in its expires dictionary
+	Bytes   int64 // by the measure of the run
 }
 
 // NewTotals makes the analysis "totals".
@@ -106,6 +107,7 @@ func (t *Totals) add(it *item) {
 	d.Elements += r.Elems
 	dict := t.dicts.at(r.Source, r.DB, r.Slot)
 	dict.Keys++
+	dict.Bytes += n
 	switch it.life {
 	case noTTL:
 		t.NoTTLKeys++
@@ -187,9 +189,11 @@ func (t *Totals) Merge(other Analysis) error {
 		at := t.dicts.at(d.Source, d.DB, d.Slot)
 		at.Keys += d.Keys
 		at.TTLKeys += d.TTLKeys
+		at.Bytes += d.Bytes
 	}
 	t.dicts.other.Keys += o.dicts.other.Keys
 	t.dicts.other.TTLKeys += o.dicts.other.TTLKeys
+	t.dicts.other.Bytes += o.dicts.other.Bytes
 	return nil
 }
 
@@ -216,7 +220,7 @@ func (t *Totals) Dicts() (list []Dict, other Dict) {
 	slices.SortFunc(list, func(a, b Dict) int {
 		return cmp.Or(cmp.Compare(a.Source, b.Source), cmp.Compare(a.DB, b.DB), cmp.Compare(a.Slot, b.Slot))
 	})
-	other.Keys, other.TTLKeys = t.dicts.other.Keys, t.dicts.other.TTLKeys
+	other.Keys, other.TTLKeys, other.Bytes = t.dicts.other.Keys, t.dicts.other.TTLKeys, t.dicts.other.Bytes
 	return list, other
 }
 

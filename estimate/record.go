@@ -128,6 +128,15 @@ type Audit struct {
 	AsHash int64
 	// AsHashPacked says that such a hash would be packed.
 	AsHashPacked bool
+	// Pieces is how many elements or nodes the server frees one by one when it
+	// deletes the key, of keys with at least ManyPieces; 0 of others.
+	Pieces int64
+	// Unpacked is the size of a set of integers near set-max-intset-entries
+	// after one member more; 0 for all others.
+	Unpacked int64
+	// Stream is what an audit knows of a stream that is long or has pending
+	// entries; nil for all others. It outlives the record.
+	Stream *StreamAudit
 }
 
 // Over says which limits of its type a collection exceeds.

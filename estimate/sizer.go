@@ -23,6 +23,9 @@ type Config struct {
 	// JSON looks into string values for JSON objects: into one key of every
 	// so many, chosen by name; 0 looks at none, 1 at all.
 	JSON uint32
+	// Now is the dump's moment in unix milliseconds, for an audit to tell
+	// consumers of streams that are gone; 0 tells none.
+	Now int64
 }
 
 // auditEntries is the largest collection that an audit would pack: beyond, a
@@ -68,6 +71,8 @@ type sizer struct {
 	shrunk bool  // a table that a restart would pack again
 	packed int64 // size of a table if it were packed, for an audit
 	over   Over
+	// unpacked is the size of an intset after one member more, for an audit
+	unpacked int64
 
 	// sums over elements
 	n              int64 // elements seen
@@ -88,11 +93,13 @@ type sizer struct {
 
 	list   listSize
 	stream streamSize
+	noTree int64 // size of a radix tree without keys
 }
 
 func newSizer(c Config) *sizer {
 	s := &sizer{Config: c, l: c.Line, a: c.Allocator}
 	s.nodes.alloc = c.Allocator
+	s.noTree = s.emptyTree()
 	for n := range s.short {
 		req, counted, alloc := s.sds(int64(n))
 		s.short[n] = sdsSize{uint16(req), uint16(counted), uint16(alloc)}
@@ -136,7 +143,7 @@ func (s *sizer) grownTo(n, finds int64) grownTable {
 func (s *sizer) begin(kind Type, name int64, ttl bool, meta int) {
 	s.kind = kind
 	s.name, s.ttl, s.meta = name, ttl, int64(meta)
-	s.u, s.r, s.keyU, s.uVar, s.rVar, s.slack, s.opaque, s.shrunk, s.packed = 0, 0, 0, 0, 0, 0, false, false, 0
+	s.u, s.r, s.keyU, s.uVar, s.rVar, s.slack, s.opaque, s.shrunk, s.packed, s.unpacked = 0, 0, 0, 0, 0, 0, false, false, 0, 0
 	if s.items != nil {
 		*s.items = (*s.items)[:0]
 	}

@@ -24,8 +24,10 @@ type streamSize struct {
 	groupsU    float64
 	groupR     int64 // allocated for the groups so far
 	groupReq   int64
+	pendingR   int64 // part of it that acknowledging all entries gives back
 	pel        rax
-	pending    int64
+	pending    int64 // of the group
+	allPending int64
 	inGroup    bool
 	consumers  int64
 	consNames  rax
@@ -84,6 +86,14 @@ func (s *sizer) tree(t *rax, n int64) (counted, alloc int64) {
 	return 32 + size.bytes, s.a.Class(32) + size.bytes
 }
 
+// emptyTree is what is allocated for a radix tree without keys.
+func (s *sizer) emptyTree() int64 {
+	var t rax
+	t.alloc = s.a
+	_, r := s.tree(&t, 0)
+	return r
+}
+
 func (s *sizer) group(name []byte) {
 	s.endGroup()
 	st := &s.stream
@@ -97,6 +107,7 @@ func (s *sizer) pendingEntry(id rdbparse.StreamID) {
 	st := &s.stream
 	st.pel.add(st.key(id))
 	st.pending++
+	st.allPending++
 	if s.l.stream == streamExact {
 		st.idsSeen++
 		if len(st.ids) < maxPendingIDs {
@@ -134,6 +145,7 @@ func (s *sizer) endConsumer() {
 		st.consU += float64(c + st.consName + u)
 	}
 	st.consR += s.a.Class(c) + nameR + r
+	st.pendingR += r - s.noTree
 }
 
 func (s *sizer) endGroup() {
@@ -166,6 +178,7 @@ func (s *sizer) endGroup() {
 		nack, group = s.a.Class(64)+24, s.a.Class(56)
 	}
 	st.groupR += group + pelR + nack*st.pending + namesR + st.consR
+	st.pendingR += pelR - s.noTree + nack*st.pending
 	st.groupReq += g + 24*st.pending
 }
 
@@ -260,5 +273,6 @@ func (s *sizer) pendingIndex() {
 		r = int64(float64(r) / maxPendingIDs * float64(seen))
 		s.chance(1, 1)
 	}
+	st.pendingR += r
 	s.add("index of pending entries", n, 0, u, r)
 }

@@ -44,6 +44,7 @@ type Estimator struct {
 	aside     rdbparse.Reader // the only node of a stream
 	audit     Audit
 	json      *jsonLook
+	streamed  streamLook
 	err       error // soft fault inside a value
 	proven    Limits
 }
@@ -197,6 +198,10 @@ func (e *Estimator) value(k *rdbparse.Key, first *Record) error {
 		r.Audit = e.audit
 		if s.Audit {
 			r.Audit.Packed, r.Audit.Over = s.packed, s.over
+			r.Audit.Unpacked, r.Audit.Pieces = s.unpacked, s.pieces(e.elems)
+			if t == Stream {
+				r.Audit.Stream = e.streamed.audit(s)
+			}
 		}
 	}
 	return nil
@@ -574,6 +579,9 @@ func (e *Estimator) set() error {
 	for _, s := range e.sizers {
 		s.beginElements(p.Count, false)
 	}
+	if intset {
+		e.nearIntset(p)
+	}
 	opened := e.open(p, func(s *sizer) bool { return s.setBlobOpens(intset, p.Count) })
 	if opened {
 		e.elems = 0
@@ -939,6 +947,7 @@ func (e *Estimator) stream() error {
 	for _, s := range e.sizers {
 		s.beginStream()
 	}
+	e.streamed.begin(e.sizers[0].Now)
 	for {
 		p, err := e.r.Part()
 		if err == io.EOF {
@@ -949,6 +958,7 @@ func (e *Estimator) stream() error {
 		}
 		switch p.Kind {
 		case rdbparse.PartStreamNode:
+			e.streamed.node(p)
 			for _, s := range e.sizers {
 				s.streamNode(p.ID, p.Len)
 			}
@@ -965,11 +975,14 @@ func (e *Estimator) stream() error {
 			}
 		case rdbparse.PartStream:
 			e.elems = p.Count
+			e.streamed.end(p)
 		case rdbparse.PartPending:
+			e.streamed.pending(p)
 			for _, s := range e.sizers {
 				s.pendingEntry(p.ID)
 			}
 		case rdbparse.PartOwned:
+			e.streamed.owned(p)
 			for _, s := range e.sizers {
 				s.ownedEntry(p.ID)
 			}
@@ -981,6 +994,7 @@ func (e *Estimator) stream() error {
 					name = nil
 				}
 			}
+			e.streamed.named()
 			for _, s := range e.sizers {
 				if kind == rdbparse.PartGroup {
 					s.group(name)

@@ -46,11 +46,11 @@ const (
 	PartFieldTTL                     // TTL of a field: before it in Redis, after its value in Valkey
 	PartNode                         // a node of a list: Format says whether packed or one plain element
 	PartStreamNode                   // a listpack of stream entries; ID is its master ID
-	PartStream                       // after the nodes: Count live entries, ID the last one
+	PartStream                       // after the nodes: Count live entries, ID the last one, Int entries ever added or -1
 	PartGroup                        // the name of a consumer group
-	PartPending                      // an entry pending in the group, in ascending ID order
+	PartPending                      // an entry pending in the group, in ascending ID order; Int its last delivery, unix ms
 	PartConsumer                     // the name of a consumer of the group
-	PartOwned                        // an entry pending for the consumer, in ascending ID order
+	PartOwned                        // an entry pending for the consumer, in ascending ID order; Int when that was last seen, unix ms
 	PartProducer                     // the id of an idempotent producer (Redis 8.6)
 	PartProducerItem                 // one of its remembered item ids
 	PartNumber                       // a number of a module value: Int

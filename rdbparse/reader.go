@@ -62,6 +62,7 @@ type walk struct {
 	left                       uint64
 	groups, consumers, pending uint64
 	min                        int64
+	seen                       int64 // of the consumer whose entries come
 }
 
 // defaultMaxHeld bounds strings that are held as a whole.

@@ -288,10 +288,12 @@ func (r *Reader) stepStream(p *Part) bool {
 			}
 			p.Kind, p.Count = PartStream, int64(min(s.length(), math.MaxInt64))
 			p.ID = StreamID{s.length(), s.length()}
+			p.Int = -1
 			if level >= 2 {
-				for range 5 { // first id, highest deleted id, entries added
+				for range 4 { // first id, highest deleted id
 					s.length()
 				}
+				p.Int = int64(min(s.length(), math.MaxInt64)) // entries added
 			}
 			w.groups, w.phase = s.length(), streamGroups
 			return true
@@ -320,8 +322,7 @@ func (r *Reader) stepStream(p *Part) bool {
 			if w.pending > 0 {
 				w.pending--
 				p.Kind, p.ID = PartPending, r.rawID()
-				s.u64()                                         // delivery time
-				p.Len = 0                                       //
+				p.Int = int64(s.u64())                          // delivery time
 				p.Count = int64(min(s.length(), math.MaxInt64)) // deliveries
 				return true
 			}
@@ -339,7 +340,7 @@ func (r *Reader) stepStream(p *Part) bool {
 				w.pending, w.phase = s.length(), streamUnowned
 			}
 		case streamConsumer:
-			s.u64() // seen
+			w.seen = int64(s.u64())
 			if level >= 3 {
 				s.u64() // active
 			}
@@ -347,7 +348,7 @@ func (r *Reader) stepStream(p *Part) bool {
 		case streamOwned:
 			if w.pending > 0 {
 				w.pending--
-				p.Kind, p.ID = PartOwned, r.rawID()
+				p.Kind, p.ID, p.Int = PartOwned, r.rawID(), w.seen
 				return true
 			}
 			w.phase = streamConsumers

@@ -137,6 +137,9 @@ func parseConfig(data []byte) map[string]string {
 			known[s.Old] = true
 		}
 	}
+	for _, name := range aggregate.AuditSettings() {
+		known[name] = true
+	}
 	numbered := regexp.MustCompile(`^\s*\d+\)\s*`)
 	options := make(map[string]string)
 	pending := ""

@@ -362,7 +362,7 @@ func (run *reportRun) readOne(i int, w *workers, read *readBytes) {
 	if len(run.f.filter.in) > 0 {
 		keep, _ = aggregate.NewPatterner(run.opts)
 	}
-	d.config.Audit, d.config.JSON = true, jsonEvery[run.f.json]
+	d.config.Audit, d.config.Now, d.config.JSON = true, run.opts.Now, jsonEvery[run.f.json]
 	est := d.estimator(&run.f.scan, run.f.filter.keep(keep))
 	est.WantLargest = w.wantLargest
 	b := <-w.free
@@ -429,20 +429,41 @@ func (run *reportRun) finish(set *aggregate.Set) (*output.Report, error) {
 	run.memory(rep)
 	run.model(rep, models)
 	rep.Tables = set.Tables()
-	plan := run.eviction(rep, set)
-	run.plan = plan
-	found := set.Findings(rep.Tables, aggregate.AuditOptions{
-		JSONEvery: int64(jsonEvery[run.f.json]), Limits: run.dumps[first(run.gone)].config.Limits, Line: rep.Model.Line, Eviction: plan,
-	})
+	run.plan = run.eviction(rep, set)
+	options := run.auditOptions(rep)
+	options.Eviction = run.plan
+	found := set.Findings(rep.Tables, options)
 	rep.Tables = append(rep.Tables, aggregate.FindingsTable(found))
-	if plan != nil {
-		rep.Tables = append(rep.Tables, aggregate.EvictionTable(plan))
+	if run.plan != nil {
+		rep.Tables = append(rep.Tables, aggregate.EvictionTable(run.plan))
 	}
 	if run.info != nil {
 		rep.Tables = append(rep.Tables, run.info.table())
 	}
 	run.notes(rep)
 	return rep, status
+}
+
+// auditOptions says what findings need to know of the run.
+func (run *reportRun) auditOptions(rep *output.Report) aggregate.AuditOptions {
+	o := aggregate.AuditOptions{
+		JSONEvery: int64(jsonEvery[run.f.json]), Limits: run.dumps[first(run.gone)].config.Limits, Line: rep.Model.Line,
+		Config: run.f.model.options,
+	}
+	damaged := false
+	for i, in := range run.inputs {
+		o.Sources = append(o.Sources, baseName(in.Path))
+		if d := run.dumps[i]; run.gone[i] != nil || d.err != nil {
+			damaged = true
+		} else {
+			o.Outside = append(o.Outside, d.r.Info().ModuleAux...)
+		}
+	}
+	// Of a part of the keys, or on another server, there is nothing to be explained.
+	if run.f.model.target == "" && rep.Filtered == "" && !damaged {
+		o.UsedMemory, o.Estimate = rep.Memory.DumpUsedMem, rep.Memory.Estimate
+	}
+	return o
 }
 
 // first is the index of the first input that could be opened.
