@@ -2,6 +2,7 @@ package aggregate
 
 import (
 	"bytes"
+	"encoding/binary"
 	"hash/maphash"
 	"math"
 )
@@ -50,7 +51,7 @@ const (
 	leafBytes = 40
 	leafChunk = 1 << 10
 	statChunk = 1 << 6
-	statBytes = 184
+	statBytes = 192
 	histBytes = 32
 )
 
@@ -59,8 +60,9 @@ const (
 type stats struct {
 	keys, bytes, elems      int64
 	noTTLKeys, noTTLBytes   int64
-	foldedKeys, foldedBytes int64 // what came here because the table was full
-	max                     int64 // of the keys' bytes
+	foldedKeys, foldedBytes int64  // what came here because the table was full
+	max                     int64  // of the keys' bytes
+	head                    uint64 // of the largest key's name as headOf gives it, 0: not known
 	sizes                   Hist
 	kind                    kindBytes // the first kind, if there are keys
 	kinds                   []kindBytes
@@ -476,6 +478,7 @@ func mergeHist(h, o *Hist) *Hist {
 func (t *leaves) folded(l *leaf) bool { return l.more != 0 && t.more(l).foldedKeys > 0 }
 
 func (t *leaves) setKey(l *leaf, it *item) {
+	t.forgetHead(l)
 	if it.same && len(it.r.Key) <= maxKey {
 		l.keyLen = keySame
 		return
@@ -487,6 +490,7 @@ func (t *leaves) setKey(l *leaf, it *item) {
 // storeKey writes over the name before if there is room: names of one pattern
 // are of similar length, so a run of ever larger keys does not grow the arena.
 func (t *leaves) storeKey(l *leaf, kept []byte) {
+	t.forgetHead(l)
 	if l.keyLen != keySame && l.keyLen != 0 && len(kept) <= (int(l.keyLen)+3)&^3 {
 		l.keyLen = uint16(len(kept))
 		copy(t.text.get(l.key, l.keyLen), kept)
@@ -507,14 +511,34 @@ func (t *leaves) kept(p *Patterner, buf []byte, l *leaf) []byte {
 // several the one that sorts first.
 func (t *leaves) offerKey(p *Patterner, l *leaf, s *stats, it *item) {
 	if it.n == s.max {
-		old := t.kept(p, p.scratch[:0], l)
 		key := it.r.Key
+		if s.head != 0 && headOf(key) > s.head { // the usual end, without a look at the name
+			return
+		}
+		old := t.kept(p, p.scratch[:0], l)
 		c := bytes.Compare(key[:min(len(key), maxKey)], old[:min(len(old), maxKey)])
 		if c > 0 || c == 0 && (len(old) <= maxKey || len(key) >= keptLen(old)) {
+			s.head = headOf(old)
 			return
 		}
 	}
 	t.setKey(l, it)
+}
+
+// headOf is the first bytes of a name as a number that sorts like them, 0 for
+// short names.
+func headOf(name []byte) uint64 {
+	if len(name) < 8 {
+		return 0
+	}
+	return binary.BigEndian.Uint64(name)
+}
+
+// forgetHead says that the name of a row's largest key is about to change.
+func (t *leaves) forgetHead(l *leaf) {
+	if l.more != 0 {
+		t.more(l).head = 0
+	}
 }
 
 // inherit takes over memory of o whose rows below i were counted in t.
