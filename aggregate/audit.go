@@ -19,7 +19,7 @@ type Audit struct {
 	buf   []byte
 }
 
-// maxAuditRows bounds the patterns told apart; a row is about 300 bytes, and
+// maxAuditRows bounds the patterns told apart; a row is about 450 bytes, and
 // 1900 more if all that can be is found.
 const maxAuditRows = 10_000
 
@@ -31,6 +31,7 @@ type switched struct {
 	overValue           int64
 	overIntset          int64
 	maxInts             int64 // members of the largest set of integers
+	saves               spread
 	gain                int64 // of the example
 	example             []byte
 }
@@ -42,10 +43,35 @@ type auditRow struct {
 	lost    []switched // by type: tables that limits keep from being packed; nil: none
 	past    []switched // by type: tables that only their past keeps so; nil: none
 	json    switched   // JSON objects among those looked at, as hashes
+	packed  spread     // what they would save if limits let all of their hashes be packed
+	allow   [2]int64   // fields and bytes that the limits would have to allow
 	looked  int64      // string values looked at for JSON
 	loose   int64      // JSON objects whose hash would be no packed one
 	marks   *[numMarks]marked
+	inner   *inner   // hashes whose fields may hold JSON, of the sample; nil: none
+	large   *inner   // large ones, of all keys
 	squeeze switched // string values that LZF made smaller; before and after are of the value alone
+}
+
+// inner sums hashes whose fields hold JSON objects.
+type inner struct {
+	switched
+	looked  int64 // hashes looked at
+	objects int64 // JSON objects
+	apart   int64 // of them in hashes that are smaller with each in a hash of its own
+	alloc   int64 // variance of what that takes
+	db      uint64
+	source  int32
+	spreads bool // over several databases or dumps
+}
+
+func (in *inner) merge(o *inner) {
+	in.switched.merge(&o.switched)
+	in.looked += o.looked
+	in.objects += o.objects
+	in.apart += o.apart
+	in.alloc = addSaturating(in.alloc, o.alloc)
+	in.spreads = in.spreads || o.spreads || in.db != o.db || in.source != o.source
 }
 
 // ofType is the sum of a type; the list is made for the first of any.
@@ -67,7 +93,7 @@ func NewAudit(o *Options) *Audit {
 func (a *Audit) Add(r *estimate.Record) {
 	var it item
 	it.fill(a.o, r)
-	if r.Audit == (estimate.Audit{}) && it.left < farTTL {
+	if !audited(&r.Audit) && it.left < farTTL {
 		return
 	}
 	a.buf, _ = a.p.walk(a.buf[:0], r.Key, true)
@@ -83,10 +109,15 @@ func (a *Audit) addItem(it *item) {
 	a.add(it.r, it.text)
 }
 
+// audited says whether there is anything to count.
+func audited(x *estimate.Audit) bool {
+	return x.Packed > 0 || x.Squeezed > 0 || x.JSON != estimate.JSONUnseen || x.Pieces > 0 || x.Unpacked > 0 || x.Stream != nil
+}
+
 // add counts a record whose pattern in marked form is known.
 func (a *Audit) add(r *estimate.Record, pattern []byte) {
 	x := &r.Audit
-	if *x == (estimate.Audit{}) {
+	if !audited(x) {
 		return
 	}
 	a.mark(r, pattern)
@@ -114,14 +145,7 @@ func (a *Audit) add(r *estimate.Record, pattern []byte) {
 		s.count(r, r.Alloc, x.Packed)
 	}
 	if x.JSON != estimate.JSONUnseen {
-		row.looked++
-	}
-	if x.JSON == estimate.JSONObject {
-		row.json.count(r, r.Alloc, x.AsHash)
-		row.json.maxEntries = max(row.json.maxEntries, int64(x.Fields))
-		if !x.AsHashPacked {
-			row.loose++
-		}
+		row.seen(r)
 	}
 	if x.Squeezed > 0 {
 		row.squeeze.count(r, r.Largest, x.Squeezed)
@@ -140,6 +164,47 @@ func (a *Audit) row(pattern []byte) *auditRow {
 	return row
 }
 
+// seen counts a value that was looked into for JSON.
+func (row *auditRow) seen(r *estimate.Record) {
+	x := &r.Audit
+	if r.Type == estimate.Hash {
+		at := &row.inner
+		if x.Large {
+			at = &row.large
+		}
+		if *at == nil {
+			*at = &inner{db: r.DB, source: r.Source}
+		}
+		in := *at
+		in.looked++
+		in.spreads = in.spreads || in.db != r.DB || in.source != r.Source
+		if x.JSON == estimate.JSONObject {
+			in.count(r, r.Alloc, x.AsHash)
+			in.objects += int64(x.Fields)
+			if x.Apart {
+				in.apart += int64(x.Fields)
+			}
+			in.alloc = addSaturating(in.alloc, x.AsHashVar)
+		}
+		return
+	}
+	row.looked++
+	if x.JSON != estimate.JSONObject {
+		return
+	}
+	row.json.count(r, r.Alloc, x.AsHash)
+	row.json.maxEntries = max(row.json.maxEntries, int64(x.Fields))
+	best := x.AsHash
+	if !x.AsHashPacked {
+		row.loose++
+		if x.AsPacked > 0 {
+			best = min(best, x.AsPacked)
+			row.allow[0], row.allow[1] = max(row.allow[0], int64(x.Fields)), max(row.allow[1], int64(x.FieldLen))
+		}
+	}
+	row.packed.add(r.Alloc - best)
+}
+
 // maxExample bounds the name of an example.
 const maxExample = 256
 
@@ -147,6 +212,7 @@ func (s *switched) count(r *estimate.Record, before, after int64) {
 	s.keys++
 	s.before += before
 	s.after += after
+	s.saves.add(before - after)
 	s.offer(before-after, r.Key[:min(len(r.Key), maxExample)])
 }
 
@@ -165,6 +231,7 @@ func (s *switched) merge(o *switched) {
 	s.keys += o.keys
 	s.before += o.before
 	s.after += o.after
+	s.saves.merge(&o.saves)
 	s.maxEntries, s.maxLen = max(s.maxEntries, o.maxEntries), max(s.maxLen, o.maxLen)
 	s.overEntries += o.overEntries
 	s.overValue += o.overValue
@@ -181,6 +248,19 @@ func (r *auditRow) merge(o *auditRow) {
 		ofType(&r.past, estimate.Type(t)).merge(&o.past[t])
 	}
 	r.json.merge(&o.json)
+	r.packed.merge(&o.packed)
+	for i, n := range o.allow {
+		r.allow[i] = max(r.allow[i], n)
+	}
+	for _, p := range [][2]**inner{{&r.inner, &o.inner}, {&r.large, &o.large}} {
+		switch mine, other := p[0], *p[1]; {
+		case other == nil:
+		case *mine == nil:
+			*mine = other
+		default:
+			(*mine).merge(other)
+		}
+	}
 	r.squeeze.merge(&o.squeeze)
 	r.mergeMarks(o)
 	r.looked += o.looked
@@ -237,6 +317,11 @@ func (r *auditRow) keys() int64 {
 			n += r.marks[i].keys
 		}
 	}
+	for _, in := range []*inner{r.inner, r.large} {
+		if in != nil {
+			n += in.looked
+		}
+	}
 	for t := range r.lost {
 		n += r.lost[t].keys
 	}
@@ -250,7 +335,7 @@ func (r *auditRow) keys() int64 {
 func (a *Audit) Tables(*Totals) []Table {
 	table := Table{Name: "audit", Title: "What other encodings would take", Columns: []Column{
 		{"pattern", Name, "key pattern"},
-		{"kind", Text, "packed: tables that a larger limit would pack; restart: tables that a restart packs; json: JSON strings as hashes, of those looked at; lzf: string values as LZF compresses them"},
+		{"kind", Text, "packed: tables that a larger limit would pack; restart: tables that a restart packs; json: JSON strings as hashes, or JSON in hashes as fields, of those looked at; lzf: string values as LZF compresses them"},
 		{"type", Text, "type of the keys"},
 		{"keys", Count, "keys"},
 		{"bytes", Bytes, "their bytes now; of lzf: of the values alone"},
@@ -279,6 +364,11 @@ func (a *Audit) Tables(*Totals) []Table {
 			}
 		}
 		put(pattern, "json", "string", &r.json)
+		for _, in := range []*inner{r.inner, r.large} {
+			if in != nil {
+				put(pattern, "json", "hash", &in.switched)
+			}
+		}
 		put(pattern, "lzf", "string", &r.squeeze)
 	})
 	slices.SortStableFunc(table.Rows, func(x, y []Cell) int { return cmp.Compare(y[6].I, x[6].I) })

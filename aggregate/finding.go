@@ -3,6 +3,7 @@ package aggregate
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -36,8 +37,9 @@ type FindingKind struct {
 
 // AuditOptions say what findings need to know beside the sums.
 type AuditOptions struct {
-	JSONEvery int64             // one of so many string values was looked at for JSON; 0: none
-	Limits    estimate.Limits   // in force
+	JSONEvery int64             // one of so many values was looked at for JSON; 0: none
+	Sample    int64             // one of so many keys was looked at closely
+	Model     estimate.Config   // of the first dump: limits in force, and how large dictionaries are
 	Line      string            // server line, for the names of settings
 	Eviction  *EvictionPlan     // nil: maxmemory is not known
 	Config    map[string]string // options as redis.conf has them, as far as they are known
@@ -52,12 +54,14 @@ type AuditOptions struct {
 
 // auditor collects the findings of one set.
 type auditor struct {
-	o     AuditOptions
-	set   *Set
-	rows  [][]Cell // of the pattern table
-	types [][]Cell // of the table of types
-	min   int64    // least saving
-	found []Finding
+	o       AuditOptions
+	set     *Set
+	rows    [][]Cell             // of the pattern table
+	types   [][]Cell             // of the table of types
+	keys    map[string]int64     // of the pattern table's leaves
+	sampled map[string]*namesRow // what is known of the sample
+	min     int64                // least saving
+	found   []Finding
 }
 
 // Findings says what there is to say about what a set has counted. tables are
@@ -73,6 +77,14 @@ func (s *Set) Findings(tables []Table, o AuditOptions) []Finding {
 			a.rows = tables[i].Rows
 		case "types":
 			a.types = tables[i].Rows
+		}
+	}
+	a.sampled = make(map[string]*namesRow)
+	s.sample.each(func(pattern string, r *namesRow) { a.sampled[pattern] = r })
+	a.keys = make(map[string]int64, len(a.rows))
+	for _, r := range a.rows {
+		if r[colLeaf].I != 0 {
+			a.keys[r[colPattern].S] = r[colKeys].I
 		}
 	}
 	for _, k := range FindingKinds() {
@@ -118,7 +130,12 @@ func FindingKinds() []FindingKind {
 		{"compact-encoding-lost", "Collections that a larger limit would pack", docLost, findLost},
 		{"restart-packs", "Tables that a restart would pack", docRestart, findRestart},
 		{"json-strings", "JSON strings that could be hashes", docJSON, findJSON},
+		{"json-fields", "JSON in fields of hashes", docJSONFields, findJSONFields},
 		{"compressible-values", "Values that compress well", docCompress, findCompress},
+		{"numbers-as-text", "Numbers kept as text", docNumbers, findNumbers},
+		{"long-field-names", "Long names of fields in many hashes", docFieldNames, findFieldNames},
+		{"long-key-names", "Long beginnings of key names", docKeyNames, findKeyNames},
+		{"tiny-strings", "Tiny strings that hashes could hold", docTiny, findTiny},
 		{"ttl-forgotten", "A few keys without TTL among many that expire", docForgotten, findForgotten},
 		{"no-ttl", "Patterns without any TTL", docNoTTL, findNoTTL},
 		{"expired-held", "Expired keys that still take memory", docExpired, findExpired},
@@ -221,24 +238,101 @@ func findJSON(a *auditor) {
 	if a.o.JSONEvery <= 0 {
 		return
 	}
-	every := a.o.JSONEvery
 	a.set.audit.each(func(pattern string, r *auditRow) {
 		s := &r.json
-		if s.keys == 0 || 2*s.keys < r.looked || every*(s.before-s.after) < a.min {
+		if s.keys == 0 || 2*s.keys < r.looked {
+			return
+		}
+		of := a.jsonSampling(pattern, r.looked)
+		saves := s.saves
+		// The limits that would pack all of them, if that is what it takes.
+		limits := ""
+		if of.all(saves.sum) < a.min && r.allow[0] > 0 {
+			saves = r.packed
+			l := &a.o.Model.Limits
+			if n := r.allow[0]; n > l.HashEntries {
+				limits += fmt.Sprintf(" %s %d", a.setting(estimate.Hash, "entries"), n)
+			}
+			if n := r.allow[1]; n > l.HashValue {
+				limits += fmt.Sprintf(" %s %d", a.setting(estimate.Hash, "value"), n)
+			}
+		}
+		if of.all(saves.sum) < a.min || of.few() || of.off(&saves) >= 1 {
 			return
 		}
 		sure := "exact for a server that is given the hashes"
-		if every > 1 {
-			// Of n keys looked at, the share of objects is off by at most this much, 19 times of 20.
-			sure = fmt.Sprintf("estimated from %d of every %d values looked at; --json-values full looks at all", 1, every)
+		if of.n < of.of {
+			sure = of.sure(&saves) + "; --json-values full looks at all"
 		}
 		evidence := fmt.Sprintf("%d of %d values looked at are JSON objects of up to %d fields", s.keys, r.looked, s.maxEntries)
+		advice := "store them as hashes: HSET key field value ... instead of SET key json; nested values stay JSON text in their field. Single fields can then be read and written alone"
 		if r.loose > 0 {
-			evidence += fmt.Sprintf("; %d of them exceed the limits of packed hashes", r.loose)
+			evidence += fmt.Sprintf("; %d of them exceed the limits of packed hashes and would be tables, which rarely save anything", r.loose)
+		}
+		if limits != "" {
+			advice += "; only worth it with" + limits + " in redis.conf, or with the long fields left as strings of their own"
+		}
+		bytes := of.all(s.before)
+		a.found = append(a.found, Finding{
+			Pattern: pattern, Keys: of.all(s.keys), Bytes: bytes, After: bytes - of.all(saves.sum), Sure: sure, Evidence: evidence, Example: example(s.example), Advice: advice,
+		})
+	})
+}
+
+func findJSONFields(a *auditor) {
+	if a.o.JSONEvery <= 0 {
+		return
+	}
+	a.set.audit.each(func(pattern string, r *auditRow) {
+		// Large hashes were all looked at, in part; of others a sample, whole.
+		whole := r.inner
+		if whole == nil {
+			whole = &inner{}
+		}
+		large := r.large
+		if large == nil {
+			large = &inner{}
+		}
+		if keys := whole.keys + large.keys; keys == 0 || 2*keys < whole.looked+large.looked {
+			return
+		}
+		of := a.jsonSampling(pattern, whole.looked)
+		if whole.looked == 0 {
+			of = sampling{}
+		}
+		objects, apart := of.all(whole.objects)+large.objects, of.all(whole.apart)+large.apart
+		saves := of.all(whole.saves.sum) + large.saves.sum
+		off := of.off(&whole.saves) * float64(of.all(whole.saves.sum))
+		if apart > 0 { // as many keys more
+			at := large
+			if whole.apart > 0 {
+				at = whole
+			}
+			saves -= a.tables(at.db, at.source, at.spreads, apart)
+		}
+		if saves < a.min {
+			return
+		}
+		sure := "exact by the memory model"
+		off = math.Sqrt(off*off + 1.96*1.96*float64(large.alloc))
+		if off >= float64(saves) || large.keys == 0 && of.few() {
+			return // may as well be none
+		}
+		if off /= float64(saves); off > 0 || of.n < of.of {
+			sure = fmt.Sprintf("estimated from some keys, of large hashes from their first fields: give or take %s, 19 times of 20", tenths(off))
+		}
+		advice := "write their fields as fields of the same hash: HSET key field.name value ... instead of HSET key field json"
+		if 2*apart > objects {
+			advice = "make each of them a hash of its own: HSET key:field name value ... instead of HSET key field json"
+		}
+		bytes, best := of.all(whole.before)+large.before, &whole.switched
+		if large.keys > 0 && (best.keys == 0 || large.gain > best.gain) {
+			best = &large.switched
 		}
 		a.found = append(a.found, Finding{
-			Pattern: pattern, Keys: every * s.keys, Bytes: every * s.before, After: every * s.after, Sure: sure, Evidence: evidence, Example: example(s.example),
-			Advice: "store them as hashes: HSET key field value ... instead of SET key json; nested values stay JSON text in their field. Single fields can then be read and written alone",
+			Pattern: pattern, Keys: of.all(whole.keys) + large.keys, Bytes: bytes, After: bytes - saves, Sure: sure,
+			Evidence: fmt.Sprintf("%d of %d hashes looked at hold JSON objects in their fields, about %d in all", whole.keys+large.keys, whole.looked+large.looked, objects), Example: example(best.example),
+			Advice: advice + "; HGETALL then no longer gives the object as one text",
 		})
 	})
 }

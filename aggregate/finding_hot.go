@@ -134,7 +134,7 @@ func findIntset(a *auditor) {
 		if more < 2*a.min {
 			return
 		}
-		limit := a.o.Limits.SetIntset
+		limit := a.o.Model.Limits.SetIntset
 		a.found = append(a.found, Finding{
 			Pattern: pattern, Keys: s.keys, Bytes: s.before, After: s.before, Sure: "exact for members as long as those there are, but for what is chance in the tables",
 			Evidence: fmt.Sprintf("sets of integers with up to %d of %d members: as hash tables they take %s, %s more", s.most, limit, sizeText(s.after), sizeText(more)),

@@ -81,6 +81,9 @@ func randomRecords(rng *rand.Rand, n int) []*estimate.Record {
 			r.Expiry = now + rng.Int64N(1<<rng.IntN(62)+1)
 		}
 		randomAudit(rng, r)
+		if rng.IntN(3) == 0 {
+			randomSample(rng, r)
+		}
 		records[i] = r
 	}
 	return records

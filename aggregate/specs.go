@@ -18,6 +18,7 @@ func Specs() []Spec {
 		{"slots", "cluster slots, nodes and hash tags", func(o *Options) Analysis { return NewSlots(o) }},
 		{"audit", "what other encodings would take", func(o *Options) Analysis { return NewAudit(o) }},
 		{"eviction", "what maxmemory would evict", func(o *Options) Analysis { return NewEviction(o) }},
+		{"names", "what the names of keys and fields take", func(o *Options) Analysis { return NewNames(o) }},
 	}
 }
 
@@ -40,6 +41,7 @@ type Set struct {
 	slots    *Slots
 	audit    *Audit
 	eviction *Eviction
+	sample   *Names
 }
 
 // NewSet makes a set, or says what is wrong with the options.
@@ -50,7 +52,7 @@ func NewSet(o *Options) (*Set, error) {
 	return &Set{
 		o: o.normal(), patterns: NewPatterns(o), types: NewTypes(o), totals: NewTotals(o), largest: NewTop(o),
 		sizes: NewSizes(o), ttl: NewTTL(o), idle: NewIdle(o), freq: NewFreq(o), expiry: NewExpiry(o), slots: NewSlots(o),
-		audit: NewAudit(o), eviction: NewEviction(o),
+		audit: NewAudit(o), eviction: NewEviction(o), sample: NewNames(o),
 	}, nil
 }
 
@@ -106,12 +108,13 @@ func (s *Set) add(it *item) {
 	if s.o.Eviction {
 		s.eviction.add(it.r, it.text)
 	}
+	s.sample.add(it.r, it.text)
 }
 
 // analyses are in the order of Specs.
 func (s *Set) analyses() []Analysis {
 	return []Analysis{
-		s.patterns, s.types, s.totals, s.largest, s.sizes, s.ttl, s.idle, s.freq, s.expiry, s.slots, s.audit, s.eviction,
+		s.patterns, s.types, s.totals, s.largest, s.sizes, s.ttl, s.idle, s.freq, s.expiry, s.slots, s.audit, s.eviction, s.sample,
 	}
 }
 

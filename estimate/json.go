@@ -1,8 +1,6 @@
 package estimate
 
 import (
-	"encoding/binary"
-
 	"github.com/valyala/fastjson"
 )
 
@@ -14,38 +12,12 @@ type jsonLook struct {
 	text   []byte
 }
 
-const (
-	// longestJSON is the longest value that is parsed.
-	longestJSON = 1 << 20
-	// sampledBytes of a name choose which keys are looked at.
-	sampledBytes = 64
-)
+// longestJSON is the longest value that is parsed.
+const longestJSON = 1 << 20
 
 func newJSONLook(c Config) *jsonLook {
-	c.Loaded, c.Audit, c.JSON = true, false, 0
+	c.Loaded, c.Audit, c.JSON, c.Sample = true, true, 0, 0
 	return &jsonLook{hash: newSizer(c)}
-}
-
-// sampledKey says whether a key is one of every so many, by its name alone, so
-// that the choice does not depend on order, files or workers.
-func sampledKey(name []byte, every uint32) bool {
-	if every <= 1 {
-		return every == 1
-	}
-	const odd = 0xd6e8feb86659fd93
-	name = name[:min(len(name), sampledBytes)]
-	h := uint64(len(name))
-	for ; len(name) >= 8; name = name[8:] {
-		h = (h ^ binary.LittleEndian.Uint64(name)) * odd
-		h ^= h >> 32
-	}
-	last := uint64(0)
-	for _, c := range name {
-		last = last<<8 | uint64(c)
-	}
-	h = (h ^ last) * odd
-	h = (h ^ h>>32) * odd
-	return h>>32*uint64(every)>>32 == 0
 }
 
 // looksLikeJSON is a cheap first test: an object's braces.
@@ -64,15 +36,8 @@ func looksLikeJSON(b []byte) bool {
 // bytes.
 func (j *jsonLook) look(a *Audit, value []byte, name int64, ttl bool, meta int) {
 	a.JSON = JSONNone
-	if !looksLikeJSON(value) {
-		return
-	}
-	v, err := j.parser.ParseBytes(value)
-	if err != nil {
-		return
-	}
-	o, err := v.Object()
-	if err != nil || o.Len() == 0 {
+	o := j.object(value)
+	if o == nil {
 		return
 	}
 	s := j.hash
@@ -84,6 +49,26 @@ func (j *jsonLook) look(a *Audit, value []byte, name int64, ttl bool, meta int) 
 	s.endHash(false)
 	a.JSON, a.Fields, a.AsHash = JSONObject, int32(o.Len()), s.r
 	a.AsHashPacked = s.enc == Listpack || s.enc == Ziplist
+	if !a.AsHashPacked {
+		a.AsPacked, a.FieldLen = s.packed, int32(min(s.longest, longestJSON))
+	}
+}
+
+// object is the JSON object that a value is, or nil; it is valid until the
+// next one is asked for.
+func (j *jsonLook) object(value []byte) *fastjson.Object {
+	if !looksLikeJSON(value) {
+		return nil
+	}
+	v, err := j.parser.ParseBytes(value)
+	if err != nil {
+		return nil
+	}
+	o, err := v.Object()
+	if err != nil || o.Len() == 0 {
+		return nil
+	}
+	return o
 }
 
 func (j *jsonLook) item(b []byte) item {

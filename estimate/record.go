@@ -126,7 +126,8 @@ type Audit struct {
 	// values as they are, nested ones as JSON text.
 	Fields int32
 	AsHash int64
-	// AsHashPacked says that such a hash would be packed.
+	// AsHashPacked says that such a hash would be packed. If not, AsPacked is
+	// what it would take if the limits let it be, FieldLen its longest element.
 	AsHashPacked bool
 	// Pieces is how many elements or nodes the server frees one by one when it
 	// deletes the key, of keys with at least ManyPieces; 0 of others.
@@ -136,7 +137,31 @@ type Audit struct {
 	Unpacked int64
 	// Stream is what an audit knows of a stream that is long or has pending
 	// entries; nil for all others. It outlives the record.
-	Stream *StreamAudit
+	Stream   *StreamAudit
+	AsPacked int64
+	FieldLen int32
+
+	// Config is set for the keys of the sample. What follows is known of them
+	// alone.
+	Config *Config
+	// Entry is what a string value would take as an entry of a packed hash.
+	Entry int32
+	// NumberSaves is what a string value that is a number in a form of its own
+	// ("1.50", "007") would save as an integer.
+	NumberSaves int32
+	// FieldBytes are the bytes of the names of a hash's fields, FieldSaves is
+	// what names of two bytes would save, and FieldMask has a bit of 64 set for
+	// each name, chosen by its hash: what few names leave unset is many names'.
+	FieldBytes int64
+	FieldSaves int64
+	FieldMask  uint64
+	// Of a hash whose fields hold JSON objects JSON, Fields and AsHash are
+	// their number, and the size if their fields were fields, of the same hash
+	// or, if Apart, of a hash each; the slots that its key takes in the main
+	// dictionary are left out. A Large hash is judged by its first fields, and
+	// whether or not its key is of the sample; AsHashVar is the variance of that.
+	Apart, Large bool
+	AsHashVar    int64
 }
 
 // Over says which limits of its type a collection exceeds.

@@ -26,6 +26,8 @@ type Config struct {
 	// Now is the dump's moment in unix milliseconds, for an audit to tell
 	// consumers of streams that are gone; 0 tells none.
 	Now int64
+	// Sample looks closer at one key of every so many, chosen by name; 0 at none.
+	Sample uint32
 }
 
 // auditEntries is the largest collection that an audit would pack: beyond, a

@@ -45,7 +45,11 @@ type Estimator struct {
 	audit     Audit
 	json      *jsonLook
 	streamed  streamLook
-	err       error // soft fault inside a value
+	look      *closeLook // nil: none is taken
+	sampled   bool       // the key is one of those looked at closely
+	wantJSON  bool       // it is one of those looked into for JSON
+	str       []byte     // text of the entry that entries is at
+	err       error      // soft fault inside a value
 	proven    Limits
 }
 
@@ -63,6 +67,9 @@ func New(r *rdbparse.Reader, configs ...Config) *Estimator {
 	}
 	if len(configs) > 0 && configs[0].JSON > 0 {
 		e.json = newJSONLook(configs[0])
+	}
+	if len(configs) > 0 && configs[0].Sample > 0 {
+		e.look = newCloseLook(configs[0], e.json)
 	}
 	return e
 }
@@ -143,6 +150,7 @@ func (e *Estimator) value(k *rdbparse.Key, first *Record) error {
 	e.bound, e.nodes, e.nodesOpen, e.ended, e.maxPacked, e.maxPlain = 0, 0, false, false, 0, 0
 	e.audit = Audit{}
 	t := typeOf(k)
+	e.choose(k)
 	for _, s := range e.sizers {
 		s.begin(t, k.NameLen, k.Expiry != rdbparse.NoExpiry, k.Meta)
 	}
@@ -202,6 +210,9 @@ func (e *Estimator) value(k *rdbparse.Key, first *Record) error {
 			if t == Stream {
 				r.Audit.Stream = e.streamed.audit(s)
 			}
+			if e.sampled {
+				r.Audit.Config = e.look.config
+			}
 		}
 	}
 	return nil
@@ -247,7 +258,7 @@ func (e *Estimator) stringValue() error {
 		if p.LZF {
 			e.audit.Squeezed = p.Stored
 		}
-		if e.json != nil && !it.isInt && p.Len <= longestJSON && sampledKey(e.key.Name, e.sizers[0].JSON) {
+		if e.wantJSON && !it.isInt && p.Len <= longestJSON {
 			b, err := e.r.Bytes()
 			if err != nil {
 				return e.soft(err)
@@ -257,6 +268,9 @@ func (e *Estimator) stringValue() error {
 	}
 	for _, s := range e.sizers {
 		s.stringValue(it)
+	}
+	if e.sampled {
+		return e.closeString(p, it)
 	}
 	return nil
 }
@@ -300,6 +314,7 @@ func (e *Estimator) entriesOf(r *rdbparse.Reader, each func(item)) error {
 			return e.soft(err)
 		}
 		for i := range e.packed[:n] {
+			e.str = e.packed[i].Str
 			each(entryItem(&e.packed[i]))
 		}
 	}
@@ -802,11 +817,24 @@ func (e *Estimator) pairFault() error {
 }
 
 func (e *Estimator) hash() error {
-	if n := e.r.Elements(); n > 0 {
-		if !e.begin(n, (*sizer).hashBuilds) {
-			return e.lengths((*sizer).pairLengths, func(s *sizer) { s.endHash(false) }, 2)
+	if n := e.r.Elements(); n > 0 && (n >= largeHash || !e.closely()) {
+		build := e.begin(n, (*sizer).hashBuilds)
+		end := func(s *sizer) { s.endHash(false) }
+		if n >= largeHash && e.look != nil && e.json != nil {
+			if err := e.firstFields(build); err != nil {
+				return err
+			}
+			end = func(s *sizer) {
+				s.endHash(false)
+				if s == e.sizers[0] {
+					e.look.endFirst(&e.audit, s)
+				}
+			}
 		}
-		return e.texts((*sizer).pairs, func(s *sizer) { s.endHash(false) }, 2)
+		if !build {
+			return e.lengths((*sizer).pairLengths, end, 2)
+		}
+		return e.texts((*sizer).pairs, end, 2)
 	}
 	p, err := e.r.Part()
 	if err == io.EOF {
@@ -839,6 +867,12 @@ func (e *Estimator) hashBlob(p *rdbparse.Part) error {
 		s.beginElements(n, s.rebuilds(format))
 	}
 	opened := e.open(p, func(s *sizer) bool { return s.hashBlobOpens(n, s.rebuilds(format), withTTL) })
+	closely := e.closely() && !withTTL && n <= maxCloseFields
+	if closely {
+		c := &e.sizers[0].Config
+		e.look.beginHash(e.key, e.wantJSON, !(c.Loaded && c.Given.Hash))
+		opened = true
+	}
 	// The fields with a TTL can be told from the entries alone.
 	if opened || withTTL {
 		count := int64(0)
@@ -849,9 +883,15 @@ func (e *Estimator) hashBlob(p *rdbparse.Part) error {
 			case 0:
 				f = it
 				e.large = max(e.large, it.len)
+				if closely {
+					e.look.field(it, e.str)
+				}
 			case 1:
 				v = it
 				e.large = max(e.large, it.len)
+				if closely {
+					e.look.value(it, e.str)
+				}
 			case 2:
 				if ttl = (fieldTTL{it.val != 0, it.val}); ttl.has {
 					e.ttls++
@@ -877,6 +917,12 @@ func (e *Estimator) hashBlob(p *rdbparse.Part) error {
 	for i, s := range e.sizers {
 		s.endHashBlob(b, opened && e.opens[i], s.rebuilds(format), zipmap, withTTL)
 	}
+	if closely {
+		if s := e.sizers[0]; s.rebuilds(format) {
+			b = s.packedBuilt()
+		}
+		e.look.endHash(&e.audit, e.sizers[0], b)
+	}
 	if !opened && !withTTL {
 		return e.longest(2, 2)
 	}
@@ -887,6 +933,10 @@ func (e *Estimator) hashFields(p *rdbparse.Part) error {
 	withTTL := p.Kind == rdbparse.PartFieldTTL
 	valkey := e.r.Info().Flavor == rdbparse.Valkey && e.key.Type.Code == 22
 	build := e.begin(e.r.Left()+1, func(s *sizer, n int64) bool { return !valkey && s.hashBuilds(n) })
+	closely := e.closely() && !withTTL && !valkey
+	if closely {
+		e.look.beginHash(e.key, e.wantJSON, false)
+	}
 	for {
 		var ttl fieldTTL
 		if withTTL {
@@ -900,12 +950,18 @@ func (e *Estimator) hashFields(p *rdbparse.Part) error {
 		if err != nil {
 			return err
 		}
+		if closely {
+			e.look.field(f, e.closeText(f))
+		}
 		if p, err = e.r.Part(); err != nil {
 			return err
 		}
 		v, err := e.item(p, build)
 		if err != nil {
 			return err
+		}
+		if closely {
+			e.look.value(v, e.closeText(v))
 		}
 		if valkey {
 			if p, err = e.r.Part(); err != nil {
@@ -931,6 +987,9 @@ func (e *Estimator) hashFields(p *rdbparse.Part) error {
 	}
 	for _, s := range e.sizers {
 		s.endHash(withTTL || valkey)
+	}
+	if closely {
+		e.look.endHash(&e.audit, e.sizers[0], e.sizers[0].packedBuilt())
 	}
 	return nil
 }

@@ -54,6 +54,16 @@ func (p *planted) hash(name string, fields int, value func(i int) string) {
 	}
 }
 
+// packed is a hash that is a listpack; all its values are texts.
+func (p *planted) packed(ttl int, name string, pairs ...string) {
+	p.key(ttl, 16, name)
+	b := wire.BeginListpack(nil)
+	for _, s := range pairs {
+		b = wire.AppendListpackString(b, s)
+	}
+	p.b = wire.AppendString(p.b, wire.EndListpack(b, 0, len(pairs)))
+}
+
 func (p *planted) bytes() []byte {
 	b := append(p.b, 0xff)
 	sum := wire.Checksum(0, b)
@@ -116,6 +126,64 @@ func TestFindings(t *testing.T) {
 				p.text(7200, fmt.Sprintf("user:%d", i), string(b))
 			}
 		}, []string{"json-strings user:{num}"}, []string{"--json-values", "full"}},
+		{"json beyond the limits", func(p *planted) {
+			for i := range 400 {
+				o := map[string]any{"text": strings.Repeat(random(i), 6)}
+				for k := range 14 {
+					o[fmt.Sprintf("number_%c", 'a'+k)] = 100*i + k
+				}
+				b, _ := json.Marshal(o)
+				p.text(7200+31*i, fmt.Sprintf("post:%d", i), string(b))
+			}
+		}, []string{"json-strings post:{num}"}, nil},
+		{"json in fields", func(p *planted) {
+			for i := range 400 {
+				p.hash(fmt.Sprintf("cart:%d", i), 6, func(k int) string {
+					b, _ := json.Marshal(map[string]any{"item_number": random(i + k), "price": 1000 + i, "currency": "EUR", "added": 1700000000 + i, "count": k})
+					return string(b)
+				})
+			}
+		}, []string{"compact-encoding-lost cart:{num}", "json-fields cart:{num}"}, nil},
+		{"long names of fields", func(p *planted) {
+			for i := range 3000 {
+				p.packed(7200+31*i, fmt.Sprintf("user:%d", i), "registration_timestamp", random(i)[:8], "preferred_language", "en", "last_login_address", random(i)[:6])
+			}
+		}, []string{"long-field-names user:{num}"}, nil},
+		{"fields that are identifiers", func(p *planted) {
+			for i := range 3000 {
+				p.packed(7200+31*i, fmt.Sprintf("friends:%d", i), "user-"+random(3*i), "since 2020", "user-"+random(3*i+1), "since 2021", "user-"+random(3*i+2), "since 2022")
+			}
+		}, nil, nil},
+		{"long names of keys", func(p *planted) {
+			for i := range 3000 {
+				p.text(7200+31*i, fmt.Sprintf("application:production:frontend:cart:%d", 7*i), random(i)+random(i+1))
+			}
+		}, []string{"long-key-names application:production:frontend:cart:{num}"}, nil},
+		{"telling names of keys", func(p *planted) {
+			for i := range 3000 {
+				p.text(7200+31*i, fmt.Sprintf("cart:items:%d", 7*i), random(i)+random(i+1))
+			}
+		}, nil, nil},
+		{"tiny strings", func(p *planted) {
+			for i := range 3000 {
+				p.text(0, fmt.Sprintf("photo:%d", 1000+i), random(i)[:8])
+			}
+		}, []string{"tiny-strings photo:{num}"}, nil},
+		{"tiny strings that expire", func(p *planted) {
+			for i := range 3000 {
+				p.text(7200+31*i, fmt.Sprintf("photo:%d", 1000+i), random(i)[:8])
+			}
+		}, nil, nil},
+		{"numbers as text", func(p *planted) {
+			for i := range 3000 {
+				p.text(7200+31*i, fmt.Sprintf("price:%d", i), fmt.Sprintf("%d.%02d0000", i, i%100))
+			}
+		}, []string{"numbers-as-text price:{num}"}, nil},
+		{"texts with a few numbers", func(p *planted) {
+			for i := range 3000 {
+				p.text(7200+31*i, fmt.Sprintf("price:%d", i), []string{"19.90", "on request", "20"}[i%3])
+			}
+		}, nil, nil},
 		{"forgotten", func(p *planted) {
 			for i := range 20 {
 				p.text(0, fmt.Sprintf("cache:item:%d", 1000+i), strings.Repeat(random(i), 4))
@@ -138,11 +206,15 @@ func TestFindings(t *testing.T) {
 			c.plant(p)
 			p.write(t, "planted.rdb")
 			got := findings(t, "planted.rdb", c.args...)
-			if c.name == "long value" || c.name == "shrunk" {
+			switch c.name {
+			case "long value", "shrunk", "json in fields", "tiny strings":
 				// Without TTL, and most of the dump: that is said as well.
 				got = without(got, "no-ttl")
 			}
 			require.Equal(t, c.want, got)
+			if c.name == "json beyond the limits" {
+				require.Contains(t, good(t, "report", "--format", "csv:findings", "planted.rdb"), "only worth it with hash-max-listpack-value 96 in redis.conf")
+			}
 		})
 	}
 }

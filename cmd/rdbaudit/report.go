@@ -45,7 +45,7 @@ With --maxmemory it also says which keys each maxmemory-policy would evict.`,
 			fs.StringVar(&f.patterns.tableMemory, "table-memory", "64mb", "memory for all tables; when it is full, the smallest patterns fold")
 			fs.IntVar(&f.scan.jobs, "jobs", runtime.GOMAXPROCS(0), "dumps read side by side, and workers that add up (default: one per CPU)")
 			f.model.add(fs)
-			fs.StringVar(&f.json, "json-values", "sample", "look for JSON in string values: full (all), sample (one of every eight) or off")
+			fs.StringVar(&f.json, "json-values", "sample", "look for JSON in strings and in fields of hashes: full (all), sample (one key of every eight) or off")
 			fs.StringArrayVar(&f.failOn, "fail-on", nil, "exit with 4 if this holds: 'no-ttl-bytes(session:*) > 1GB' (repeatable; metrics are the columns of the pattern table and, with --maxmemory, evicted-keys, evicted-bytes, evicted-share and short-bytes)")
 			fs.StringVar(&f.eviction.growth, "growth", "", "with --maxmemory: new data that must fit too, such as 500mb; says what that evicts")
 			fs.StringVar(&f.info, "info", "", "join the output of INFO, from FILE, to the reconciliation")
@@ -283,7 +283,11 @@ type reportRun struct {
 }
 
 // jsonEvery is of how many string values one is looked at.
-var jsonEvery = map[string]uint32{"full": 1, "sample": 8, "off": 0}
+var jsonEvery = map[string]uint32{"full": 1, "sample": sampleEvery, "off": 0}
+
+// sampleEvery is of how many keys one is looked at closely, the same ones that
+// are sampled for JSON.
+const sampleEvery = 8
 
 // life counts the keys that a loading server would leave out.
 type life struct{ keys, bytes int64 }
@@ -362,7 +366,7 @@ func (run *reportRun) readOne(i int, w *workers, read *readBytes) {
 	if len(run.f.filter.in) > 0 {
 		keep, _ = aggregate.NewPatterner(run.opts)
 	}
-	d.config.Audit, d.config.Now, d.config.JSON = true, run.opts.Now, jsonEvery[run.f.json]
+	d.config.Audit, d.config.Now, d.config.JSON, d.config.Sample = true, run.opts.Now, jsonEvery[run.f.json], sampleEvery
 	est := d.estimator(&run.f.scan, run.f.filter.keep(keep))
 	est.WantLargest = w.wantLargest
 	b := <-w.free
@@ -447,7 +451,7 @@ func (run *reportRun) finish(set *aggregate.Set) (*output.Report, error) {
 // auditOptions says what findings need to know of the run.
 func (run *reportRun) auditOptions(rep *output.Report) aggregate.AuditOptions {
 	o := aggregate.AuditOptions{
-		JSONEvery: int64(jsonEvery[run.f.json]), Limits: run.dumps[first(run.gone)].config.Limits, Line: rep.Model.Line,
+		JSONEvery: int64(jsonEvery[run.f.json]), Sample: sampleEvery, Model: run.dumps[first(run.gone)].config, Line: rep.Model.Line,
 		Config: run.f.model.options,
 	}
 	damaged := false
