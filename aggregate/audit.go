@@ -93,7 +93,7 @@ func NewAudit(o *Options) *Audit {
 func (a *Audit) Add(r *estimate.Record) {
 	var it item
 	it.fill(a.o, r)
-	if !audited(&r.Audit) && it.left < farTTL {
+	if !audited(r.Audit) && it.left < farTTL {
 		return
 	}
 	a.buf, _ = a.p.walk(a.buf[:0], r.Key, true)
@@ -111,12 +111,12 @@ func (a *Audit) addItem(it *item) {
 
 // audited says whether there is anything to count.
 func audited(x *estimate.Audit) bool {
-	return x.Packed > 0 || x.Squeezed > 0 || x.JSON != estimate.JSONUnseen || x.Pieces > 0 || x.Unpacked > 0 || x.Stream != nil
+	return x != nil && (x.Packed > 0 || x.Squeezed > 0 || x.JSON != estimate.JSONUnseen || x.Pieces > 0 || x.Unpacked > 0 || x.Stream != nil)
 }
 
 // add counts a record whose pattern in marked form is known.
 func (a *Audit) add(r *estimate.Record, pattern []byte) {
-	x := &r.Audit
+	x := r.Audit
 	if !audited(x) {
 		return
 	}
@@ -166,7 +166,7 @@ func (a *Audit) row(pattern []byte) *auditRow {
 
 // seen counts a value that was looked into for JSON.
 func (row *auditRow) seen(r *estimate.Record) {
-	x := &r.Audit
+	x := r.Audit
 	if r.Type == estimate.Hash {
 		at := &row.inner
 		if x.Large {

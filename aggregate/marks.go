@@ -48,7 +48,7 @@ func (a *Audit) markTTL(it *item) {
 
 // mark notes what the estimator has seen of a key.
 func (a *Audit) mark(r *estimate.Record, pattern []byte) {
-	x, s := &r.Audit, r.Audit.Stream
+	x, s := r.Audit, r.Audit.Stream
 	if x.Pieces == 0 && x.Unpacked == 0 && s == nil {
 		return
 	}

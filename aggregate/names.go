@@ -145,7 +145,7 @@ func NewNames(o *Options) *Names {
 
 // Add counts one record.
 func (a *Names) Add(r *estimate.Record) {
-	if r.Audit.Config == nil {
+	if r.Audit == nil {
 		return
 	}
 	a.buf, _ = a.p.walk(a.buf[:0], r.Key, true)
@@ -154,8 +154,8 @@ func (a *Names) Add(r *estimate.Record) {
 
 // add counts a record whose pattern in marked form is known.
 func (a *Names) add(r *estimate.Record, pattern []byte) {
-	x := &r.Audit
-	if x.Config == nil {
+	x := r.Audit
+	if x == nil || x.Config == nil {
 		return
 	}
 	row := a.rows[string(pattern)]

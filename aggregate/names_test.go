@@ -21,7 +21,10 @@ var testConfig = sync.OnceValue(func() *estimate.Config {
 // randomSample adds what is known of values looked into and of keys of the
 // sample to what an audit says of a record.
 func randomSample(rng *rand.Rand, r *estimate.Record) {
-	x := &r.Audit
+	if r.Audit == nil {
+		r.Audit = &estimate.Audit{}
+	}
+	x := r.Audit
 	switch r.Type {
 	case estimate.String:
 		r.Largest = rng.Int64N(68)
@@ -108,7 +111,7 @@ func TestNamesFull(t *testing.T) {
 		if rng.IntN(20) == 0 {
 			key = fmt.Appendf(nil, "often:%d", i)
 		}
-		r := &estimate.Record{Key: key, Type: estimate.String, Alloc: 16 * (1 + rng.Int64N(9)), Expiry: estimate.NoExpiry, Audit: estimate.Audit{Config: testConfig()}}
+		r := &estimate.Record{Key: key, Type: estimate.String, Alloc: 16 * (1 + rng.Int64N(9)), Expiry: estimate.NoExpiry, Audit: &estimate.Audit{Config: testConfig()}}
 		keys, bytes, names = keys+1, bytes+r.Alloc, names+int64(len(key))
 		[]*Names{a, b}[rng.IntN(2)].Add(r)
 	}

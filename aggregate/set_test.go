@@ -91,7 +91,12 @@ func randomRecords(rng *rand.Rand, n int) []*estimate.Record {
 
 // randomAudit sets what an audit may have seen of a key.
 func randomAudit(rng *rand.Rand, r *estimate.Record) {
-	switch rng.IntN(12) {
+	kind := rng.IntN(12)
+	if kind > 3 {
+		return
+	}
+	r.Audit = &estimate.Audit{}
+	switch kind {
 	case 0:
 		r.Audit.Pieces = estimate.ManyPieces + rng.Int64N(1000)
 	case 1:

@@ -43,7 +43,7 @@ func TestAuditStream(t *testing.T) {
 				}
 				require.NoError(t, err)
 				if string(rec.Key) != "x" {
-					require.Nil(t, rec.Audit.Stream, "%q", rec.Key)
+					require.Nil(t, audit(rec).Stream, "%q", rec.Key)
 					continue
 				}
 				streams++
@@ -94,9 +94,9 @@ func TestAuditIntset(t *testing.T) {
 		require.Equal(t, estimate.Hashtable, over.Encoding)
 		// The last member need not be as long as the average.
 		require.InDelta(t, over.Alloc, near.Audit.Unpacked, 32)
-		require.Zero(t, size(members[:479], limits).Audit.Unpacked)
+		require.Zero(t, size(members[:479], limits).Audit)
 		require.Positive(t, size(members[:480], limits).Audit.Unpacked)
 		limits.SetIntset = 600
-		require.Zero(t, size(members[:512], limits).Audit.Unpacked)
+		require.Zero(t, size(members[:512], limits).Audit)
 	}
 }

@@ -38,7 +38,7 @@ func TestAuditPacked(t *testing.T) {
 			row := rows[fmt.Sprint(rec.DB, " ", string(rec.Key))]
 			table := rec.Encoding == estimate.Hashtable || rec.Encoding == estimate.Skiplist
 			packed := row.LoadedEncoding == "listpack" || row.LoadedEncoding == "intset"
-			require.Equal(t, table && rec.Elems <= 2048, rec.Audit.Packed > 0, "%q", rec.Key)
+			require.Equal(t, table && rec.Elems <= 2048, audit(rec).Packed > 0, "%q", rec.Key)
 			if !table || !packed {
 				continue
 			}
@@ -81,8 +81,8 @@ func TestAuditJSON(t *testing.T) {
 			break
 		}
 		require.NoError(t, err)
-		states = append(states, rec.Audit.JSON)
-		if rec.Audit.JSON == estimate.JSONObject {
+		states = append(states, audit(rec).JSON)
+		if audit(rec).JSON == estimate.JSONObject {
 			require.EqualValues(t, 4, rec.Audit.Fields)
 			require.True(t, rec.Audit.AsHashPacked)
 			asHash = rec.Audit.AsHash

@@ -107,7 +107,7 @@ type Record struct {
 
 	Source int32 // index of the dump among the inputs
 
-	Audit Audit // what an audit looks at; zero unless Config.Audit
+	Audit *Audit // what an audit looks at, nil if there is nothing; valid as long as Key
 }
 
 // Audit is what a key would be if it were held otherwise. Sizes are as Alloc.

@@ -129,7 +129,7 @@ func (e *Estimator) closeText(it item) []byte {
 // closeString looks at a string value of the sample, whose sizes are known.
 func (e *Estimator) closeString(p *rdbparse.Part, it item) error {
 	l, s := e.look, e.sizers[0]
-	e.audit.Entry = int32(min(l.s.entry(it), longestJSON))
+	e.note().Entry = int32(min(l.s.entry(it), longestJSON))
 	if it.isInt || p.Len > longestNumber {
 		return nil
 	}
@@ -140,7 +140,7 @@ func (e *Estimator) closeString(p *rdbparse.Part, it item) error {
 	if isNumber(b) {
 		l.s.begin(String, s.name, s.ttl, int(s.meta))
 		l.s.stringValue(item{len: it.len, isInt: true, val: sharedInts})
-		e.audit.NumberSaves = int32(max(s.r-l.s.r, 0))
+		e.note().NumberSaves = int32(max(s.r-l.s.r, 0))
 	}
 	return nil
 }

@@ -42,7 +42,8 @@ type Estimator struct {
 	packed    [128]rdbparse.Entry
 	opener    opener
 	aside     rdbparse.Reader // the only node of a stream
-	audit     Audit
+	audit     Audit           // of the current key, if noted
+	noted     bool
 	json      *jsonLook
 	streamed  streamLook
 	look      *closeLook // nil: none is taken
@@ -148,7 +149,7 @@ func TypeOf(k *rdbparse.Key) Type { return typeOf(k) }
 func (e *Estimator) value(k *rdbparse.Key, first *Record) error {
 	e.key, e.elems, e.ttls, e.large, e.err = k, 0, 0, -1, nil
 	e.bound, e.nodes, e.nodesOpen, e.ended, e.maxPacked, e.maxPlain = 0, 0, false, false, 0, 0
-	e.audit = Audit{}
+	e.noted = false
 	t := typeOf(k)
 	e.choose(k)
 	for _, s := range e.sizers {
@@ -203,19 +204,45 @@ func (e *Estimator) value(k *rdbparse.Key, first *Record) error {
 		if s.shrunk {
 			r.Flags |= History
 		}
-		r.Audit = e.audit
-		if s.Audit {
-			r.Audit.Packed, r.Audit.Over = s.packed, s.over
-			r.Audit.Unpacked, r.Audit.Pieces = s.unpacked, s.pieces(e.elems)
-			if t == Stream {
-				r.Audit.Stream = e.streamed.audit(s)
-			}
-			if e.sampled {
-				r.Audit.Config = e.look.config
+		r.Audit = nil
+		if i == 0 && s.Audit {
+			e.fillAudit(s, t)
+			if e.noted {
+				r.Audit = &e.audit
 			}
 		}
 	}
 	return nil
+}
+
+// note is the audit of the current key, with something to be said.
+func (e *Estimator) note() *Audit {
+	if !e.noted {
+		e.audit, e.noted = Audit{}, true
+	}
+	return &e.audit
+}
+
+// fillAudit notes what the sizer has found.
+func (e *Estimator) fillAudit(s *sizer, t Type) {
+	if s.packed > 0 {
+		a := e.note()
+		a.Packed, a.Over = s.packed, s.over
+	}
+	if s.unpacked > 0 {
+		e.note().Unpacked = s.unpacked
+	}
+	if n := s.pieces(e.elems); n > 0 {
+		e.note().Pieces = n
+	}
+	if t == Stream {
+		if x := e.streamed.audit(s); x != nil {
+			e.note().Stream = x
+		}
+	}
+	if e.sampled {
+		e.note().Config = e.look.config
+	}
 }
 
 // item makes an element of the current part; text says that it matters whether
@@ -256,14 +283,14 @@ func (e *Estimator) stringValue() error {
 	e.elems = 1
 	if e.sizers[0].Audit {
 		if p.LZF {
-			e.audit.Squeezed = p.Stored
+			e.note().Squeezed = p.Stored
 		}
 		if e.wantJSON && !it.isInt && p.Len <= longestJSON {
 			b, err := e.r.Bytes()
 			if err != nil {
 				return e.soft(err)
 			}
-			e.json.look(&e.audit, b, e.key.NameLen, e.key.Expiry != rdbparse.NoExpiry, e.key.Meta)
+			e.json.look(e.note(), b, e.key.NameLen, e.key.Expiry != rdbparse.NoExpiry, e.key.Meta)
 		}
 	}
 	for _, s := range e.sizers {
@@ -827,7 +854,7 @@ func (e *Estimator) hash() error {
 			end = func(s *sizer) {
 				s.endHash(false)
 				if s == e.sizers[0] {
-					e.look.endFirst(&e.audit, s)
+					e.look.endFirst(e.note(), s)
 				}
 			}
 		}
@@ -921,7 +948,7 @@ func (e *Estimator) hashBlob(p *rdbparse.Part) error {
 		if s := e.sizers[0]; s.rebuilds(format) {
 			b = s.packedBuilt()
 		}
-		e.look.endHash(&e.audit, e.sizers[0], b)
+		e.look.endHash(e.note(), e.sizers[0], b)
 	}
 	if !opened && !withTTL {
 		return e.longest(2, 2)
@@ -989,7 +1016,7 @@ func (e *Estimator) hashFields(p *rdbparse.Part) error {
 		s.endHash(withTTL || valkey)
 	}
 	if closely {
-		e.look.endHash(&e.audit, e.sizers[0], e.sizers[0].packedBuilt())
+		e.look.endHash(e.note(), e.sizers[0], e.sizers[0].packedBuilt())
 	}
 	return nil
 }

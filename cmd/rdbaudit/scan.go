@@ -243,10 +243,11 @@ func dumpTime(e *env, inputs []source.Input, first *dump) (ms int64, from string
 // batch carries records from the parser to a worker. Its records' names lie in
 // names.
 type batch struct {
-	recs  []estimate.Record
-	ends  []int // of the names
-	names []byte
-	dump  int64 // bytes that the records take in the dump
+	recs   []estimate.Record
+	ends   []int // of the names
+	names  []byte
+	audits []estimate.Audit
+	dump   int64 // bytes that the records take in the dump
 }
 
 const (
@@ -268,6 +269,13 @@ func (b *batch) keep(r *estimate.Record) {
 	b.recs = b.recs[:len(b.recs)+1]
 	b.ends = append(b.ends, len(b.names))
 	b.dump += r.Serialized
+	if r.Audit != nil { // which is valid as long as the name
+		if b.audits == nil {
+			b.audits = make([]estimate.Audit, 0, batchRecords) // never grows: records point into it
+		}
+		b.audits = append(b.audits, *r.Audit)
+		r.Audit = &b.audits[len(b.audits)-1]
+	}
 }
 
 func (b *batch) full() bool {
@@ -276,7 +284,7 @@ func (b *batch) full() bool {
 
 func (b *batch) reset() {
 	b.dump = 0
-	b.recs, b.ends = b.recs[:0], b.ends[:0]
+	b.recs, b.ends, b.audits = b.recs[:0], b.ends[:0], b.audits[:0]
 	if cap(b.names) > 4*batchNames { // one long name must not be kept for good
 		b.names = nil
 	}
