@@ -149,7 +149,6 @@ func (s *sizer) pairs(items []rdbparse.Item) {
 	}
 	s.texts(items)
 	if s.build {
-		s.packItems(items)
 		for i := 0; s.firstLong < 0 && i < len(items); i++ {
 			if items[i].Len > s.Limits.HashValue {
 				s.firstLong = s.n + int64(i/2)

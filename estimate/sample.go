@@ -100,6 +100,9 @@ func nameHash(name []byte) uint64 {
 	return h ^ h>>32
 }
 
+// chosen says whether a hash is among one of so many.
+func chosen(h, every uint32) bool { return uint64(h)*uint64(every)>>32 == 0 }
+
 // choose decides whether a key is of the sample and looked into for JSON.
 func (e *Estimator) choose(k *rdbparse.Key) {
 	if e.look == nil && e.json == nil {
@@ -107,8 +110,8 @@ func (e *Estimator) choose(k *rdbparse.Key) {
 	}
 	h := uint32(nameHash(k.Name))
 	c := &e.sizers[0].Config
-	e.sampled = e.look != nil && h%c.Sample == 0
-	e.wantJSON = e.json != nil && h%c.JSON == 0
+	e.sampled = e.look != nil && chosen(h, c.Sample)
+	e.wantJSON = e.json != nil && chosen(h, c.JSON)
 }
 
 // closely says whether the fields of a hash are looked at one by one.

@@ -41,7 +41,6 @@ func (s *sizer) members(items []rdbparse.Item) {
 				s.firstText = s.n + int64(i)
 			}
 		}
-		s.packItems(items)
 	}
 	s.n += int64(len(items))
 }

@@ -317,35 +317,23 @@ func (s *sizer) pack(e item) {
 	}
 }
 
-// packItems is pack for many elements.
-func (s *sizer) packItems(items []rdbparse.Item) {
-	if s.l.ziplists {
-		for i := range items {
-			s.pack(itemOf(&items[i]))
-		}
-		return
-	}
-	lp := int64(0)
-	for i := range items {
-		switch it := &items[i]; {
-		case it.IsInt:
-			lp += listpackInt(it.Int)
-		case it.Len < 64:
-			lp += it.Len + 2 // as listpackStr says
-		default:
-			lp += listpackStr(it.Len)
-		}
-	}
-	s.lp += lp
-}
-
 func itemOf(x *rdbparse.Item) item { return item{x.Len, x.IsInt, x.Int} }
 
-// texts adds what strings of their own take.
+// texts adds what strings of their own take, and what they would take in a
+// packed value.
 func (s *sizer) texts(items []rdbparse.Item) {
-	var req, u, r, longest int64
+	var req, u, r, longest, lp int64
 	for i := range items {
-		l := items[i].Len
+		it := &items[i]
+		l := it.Len
+		switch {
+		case it.IsInt:
+			lp += listpackInt(it.Int)
+		case l < 64:
+			lp += l + 2 // as listpackStr says
+		default:
+			lp += listpackStr(l)
+		}
 		if l < int64(len(s.short)) {
 			c := &s.short[l]
 			req += int64(c.req)
@@ -356,6 +344,15 @@ func (s *sizer) texts(items []rdbparse.Item) {
 			req, u, r = req+a, u+b, r+c
 		}
 		longest = max(longest, l)
+	}
+	if s.build {
+		if s.l.ziplists {
+			for i := range items {
+				s.pack(itemOf(&items[i]))
+			}
+		} else {
+			s.lp += lp
+		}
 	}
 	s.req += req
 	s.costU += float64(u)

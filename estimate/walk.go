@@ -726,15 +726,14 @@ func (e *Estimator) texts(add func(*sizer, []rdbparse.Item), end func(*sizer), p
 		e.elems += int64(n / per)
 		items := e.items[:n]
 		for i := range items {
-			it := &items[i]
-			e.large = max(e.large, it.Len)
-			if b := it.Text; len(b) > 0 && b[len(b)-1]-'0' <= 9 { // else it is no integer
-				it.Int, it.IsInt = canonicalInt(b)
+			if it := &items[i]; it.Text != nil {
+				it.Int, it.IsInt = canonicalInt(it.Text)
 			}
 		}
 		for _, s := range e.sizers {
 			add(s, items)
 		}
+		e.large = max(e.large, e.sizers[0].longest)
 	}
 	for _, s := range e.sizers {
 		end(s)

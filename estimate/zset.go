@@ -73,7 +73,6 @@ func (s *sizer) zmembers(items []rdbparse.Item) {
 	if !s.build {
 		return
 	}
-	s.packItems(items)
 	lp := int64(0)
 	for i := range items {
 		lp += listpackScore(items[i].Score, s.l.fpconv)

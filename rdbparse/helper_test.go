@@ -186,8 +186,13 @@ func walkValue(r *Reader, typ *Type, d depth) (c content, soft []error, err erro
 	return c, soft, nil
 }
 
+func endsInDigit(text []byte) bool { return len(text) > 0 && text[len(text)-1]-'0' <= 9 }
+
 // addShort adds a text and a score to a sum; what has neither adds nothing.
 func addShort(sum uint32, text []byte, score float64) uint32 {
+	if !endsInDigit(text) { // Items does not show it
+		text = nil
+	}
 	sum = crc32.Update(sum, crc32.IEEETable, text)
 	if score != 0 {
 		sum += uint32(math.Float64bits(score)>>32) ^ uint32(math.Float64bits(score))

@@ -11,15 +11,16 @@ type Item struct {
 	Len   int64
 	IsInt bool // it is stored as an integer
 	Int   int64
-	Text  []byte  // any other string of at most ShortText bytes; valid until the next call
+	Text  []byte  // any other string of at most ShortText bytes that ends in a digit; valid until the next call
 	Score float64 // of a member of a sorted set
 }
 
-// ShortText is the longest string that Items shows: the longest integer.
+// ShortText is the longest string that Items shows: the longest integer. What
+// does not end in a digit is none.
 const ShortText = 20
 
 // Items is Lengths for callers that also want to see integers, the texts of
-// short strings and the scores of sorted sets. It may fill less than dst before
+// strings that may be one, and the scores of sorted sets. It may fill less than dst before
 // the end; only 0 with io.EOF is the end.
 func (r *Reader) Items(dst []Item) (int, error) {
 	per, gap, err := r.beginStrings()
@@ -51,10 +52,10 @@ elements:
 					break elements
 				}
 				it.Len = int64(l)
-				if l <= ShortText {
-					it.Text = buf[at : at+l : at+l]
-				}
 				at += l
+				if l <= ShortText && l > 0 && buf[at-1]-'0' <= 9 {
+					it.Text = buf[at-l : at : at]
+				}
 			case l == 0xc0+formInt8:
 				it.IsInt, it.Int = true, int64(int8(buf[at]))
 				at++
@@ -115,9 +116,9 @@ func (r *Reader) slowItems(dst []Item, gap int) (int, error) {
 		var p Part
 		r.string(&p)
 		dst[i] = Item{Len: p.Len, IsInt: p.IsInt, Int: p.Int}
-		if s.err == nil && p.Len <= ShortText && !p.IsInt {
+		if s.err == nil && p.Len <= ShortText && p.Len > 0 && !p.IsInt {
 			b, err := r.bytes()
-			if err == nil {
+			if err == nil && b[len(b)-1]-'0' <= 9 {
 				from := len(r.texts)
 				r.texts = append(r.texts, b...)
 				dst[i].Text = r.texts[from:len(r.texts):len(r.texts)]

@@ -91,7 +91,7 @@ func eachPlain(t *testing.T, r *Reader) bool {
 }
 
 func shortText(n int64, text []byte) string {
-	if n <= ShortText {
+	if n <= ShortText && endsInDigit(text) {
 		return string(text)
 	}
 	return string(bytes.Repeat([]byte{'.'}, int(n)))
