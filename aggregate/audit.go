@@ -93,7 +93,7 @@ func NewAudit(o *Options) *Audit {
 func (a *Audit) Add(r *estimate.Record) {
 	var it item
 	it.fill(a.o, r)
-	if !audited(r.Audit) && it.left < farTTL {
+	if !audited(r.Audit) && it.left < farTTL && r.Slack <= 0 {
 		return
 	}
 	a.buf, _ = a.p.walk(a.buf[:0], r.Key, true)
@@ -105,6 +105,9 @@ func (a *Audit) Add(r *estimate.Record) {
 func (a *Audit) addItem(it *item) {
 	if it.left >= farTTL {
 		a.markTTL(it)
+	}
+	if it.r.Slack > 0 {
+		a.markRoom(it.r, it.text)
 	}
 	a.add(it.r, it.text)
 }

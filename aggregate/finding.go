@@ -145,6 +145,7 @@ func FindingKinds() []FindingKind {
 		{"blocking-keys", "Keys that stop the server while they are freed", docBlocks, findBlocks},
 		{"intset-near-limit", "Sets of integers about to become tables", docIntset, findIntset},
 		{"stream-untrimmed", "Streams that only grow", docGrows, findGrows},
+		{"stream-room", "Room that short streams keep in their last node", docRoom, findRoom},
 		{"stream-pending", "Entries that are never acknowledged", docPending, findPending},
 		{"stream-consumers-gone", "Consumers that are gone and hold entries", docGone, findGone},
 		{"hot-slot", "A cluster slot that holds far too much", docHotSlot, findHotSlot},

@@ -85,6 +85,18 @@ XADD key MAXLEN ~ N bounds a stream where it is written, for next to nothing:
 with ~ whole nodes are dropped.
 Sources: rdb.c rdbSaveObject, rdbLoadObject (entries_added), t_stream.c
 streamTrim of redis 7.2.6.`
+	docRoom = `A stream keeps its entries in nodes. For the last one, to which XADD adds, a
+server sets aside stream-node-max-bytes at once, 4096 bytes unless told
+otherwise (never more than that), and gives back what is left when the node is
+full. Many streams of few entries each hold little but that room.
+
+A dump holds no room, so a server that has loaded one starts without, and each
+XADD brings it back to the stream that it writes to. A smaller
+stream-node-max-bytes makes more and smaller nodes of long streams, which costs
+them some memory and time; it counts for nodes made after it was set. One stream
+for many senders, told apart by a field, needs no room for each.
+Sources: t_stream.c streamAppendItem (STREAM_LISTPACK_MAX_PRE_ALLOCATE), rdb.c
+rdbLoadObject of redis 7.0.15.`
 	docPending = `A consumer group remembers each entry that it has delivered until somebody
 acknowledges it: in the group's list of pending entries and once more in the
 consumer's, some tens of bytes each, entry by entry. Consumers that never call

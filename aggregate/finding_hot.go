@@ -175,6 +175,31 @@ func findGrows(a *auditor) {
 	})
 }
 
+func findRoom(a *auditor) {
+	var all marked
+	var best string
+	patterns := 0
+	a.set.audit.eachMark(markRoom, func(pattern string, s *marked) {
+		if patterns++; s.most > all.most {
+			best = pattern
+		}
+		all.merge(s)
+	})
+	if all.before-all.after < a.min || all.keys == 0 {
+		return
+	}
+	evidence := fmt.Sprintf("%.1f entries on average, and up to %d bytes of room for more in each stream", float64(all.count)/float64(all.keys), all.most)
+	if patterns > 1 { // the setting is one for all
+		evidence += fmt.Sprintf("; of %d patterns", patterns)
+		best = ""
+	}
+	a.found = append(a.found, Finding{
+		Pattern: best, Keys: all.keys, Bytes: all.before, After: all.after, Sure: "exact after a restart; the live server has the room in every stream that was written since its last one",
+		Evidence: evidence, Example: example(all.example),
+		Advice: "a restart, or a failover to a replica that has been restarted, gives it back until the next XADD; in redis.conf: stream-node-max-bytes 512 sets less aside in new nodes; or join streams of few entries",
+	})
+}
+
 // Pending entries that are so fresh are being worked on.
 const pendingFresh = hour
 

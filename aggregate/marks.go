@@ -19,6 +19,7 @@ const (
 	markGrows               // a long stream that was never trimmed
 	markPending             // a stream with pending entries
 	markGone                // a stream with pending entries of consumers that are gone
+	markRoom                // a stream with room set aside in its last node
 	numMarks
 )
 
@@ -44,6 +45,11 @@ func (a *Audit) markTTL(it *item) {
 		m, after = markDecades, 0
 	}
 	a.marks(it.text)[m].note(it.r.Key, it.n, after, 0, 0, it.left, it.left)
+}
+
+// markRoom notes a stream whose last node has room.
+func (a *Audit) markRoom(r *estimate.Record, pattern []byte) {
+	a.marks(pattern)[markRoom].note(r.Key, r.Alloc, r.Alloc-r.Slack, r.Elems, 0, r.Slack, r.Slack)
 }
 
 // mark notes what the estimator has seen of a key.

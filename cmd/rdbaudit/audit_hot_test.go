@@ -205,6 +205,16 @@ func TestFindingsHot(t *testing.T) {
 				p.stream(days+i, fmt.Sprintf("events:%d", i), plantedStream{entries: 100, added: 100, first: 90 * days})
 			})
 		}, nil, nil},
+		{"room in streams", func(p *planted) {
+			many(300, func(i int) {
+				p.stream(days+i, fmt.Sprintf("events:%d", i), plantedStream{entries: 2, added: 2, first: 90 * days})
+			})
+		}, []string{"stream-room events:{num}"}, nil},
+		{"room in streams after a restart", func(p *planted) {
+			many(300, func(i int) {
+				p.stream(days+i, fmt.Sprintf("events:%d", i), plantedStream{entries: 2, added: 2, first: 90 * days})
+			})
+		}, nil, []string{"--as", "loaded"}},
 		{"never acknowledged", func(p *planted) {
 			p.stream(days, "events", plantedStream{entries: 2000, added: 9000, first: 2 * days, pending: 1500, delivered: days, seen: 5})
 		}, []string{"stream-pending events"}, nil},

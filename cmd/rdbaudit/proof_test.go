@@ -233,3 +233,27 @@ func TestPredictions(t *testing.T) {
 		})
 	}
 }
+
+// TestServerStreamRoom holds the room of streams against a server that is
+// restarted, which is all that the advice asks for.
+func TestServerStreamRoom(t *testing.T) {
+	s := fixtures.StartServer(t, nil)
+	s.Do("EVAL", `for i = 1, 20000 do for k = 1, 1 + i % 5 do redis.call('XADD', 'events:' .. i, i .. '-' .. k, 'type', 'click', 'user', i * 7) end end`, "0")
+	flags := []string{"--format", "csv:findings", "dump.rdb"}
+	if strings.Contains(fmt.Sprint(s.Do("MEMORY", "MALLOC-STATS")), "Quantum size: 16") {
+		flags = append(flags, "--allocator", "jemalloc-q16")
+	}
+	t.Chdir(t.TempDir())
+	write(t, "dump.rdb", s.Dump())
+	before := usedMemory(t, s)
+	s.Restart()
+	real := before - usedMemory(t, s)
+	rows, err := csv.NewReader(strings.NewReader(good(t, flags...))).ReadAll()
+	require.NoError(t, err)
+	require.Greater(t, len(rows), 1)
+	require.Equal(t, []string{"stream-room", "events:{num}", "20000"}, rows[1][:3])
+	predicted, err := strconv.ParseInt(rows[1][5], 10, 64)
+	require.NoError(t, err)
+	t.Logf("predicted to save %d, saved %d (%+.2f %%)", predicted, real, 100*float64(predicted-real)/float64(real))
+	require.InEpsilon(t, real, predicted, 0.05)
+}
