@@ -17,6 +17,18 @@ type Audit struct {
 	rows  map[string]*auditRow // by pattern in marked form
 	other auditRow             // of patterns beyond the cap
 	buf   []byte
+	// Rows found of late, by hash of the pattern: most keys are of few patterns.
+	late [64]struct {
+		hash uint32
+		row  *auditRow
+	}
+	sorted []namedRow // of rows and other, by pattern in marked form; nil: to be made
+}
+
+// namedRow is a row with its printed pattern.
+type namedRow struct {
+	pattern string
+	row     *auditRow
 }
 
 // maxAuditRows bounds the patterns told apart; a row is about 450 bytes, and
@@ -40,6 +52,7 @@ type switched struct {
 const auditTypes = int(estimate.NumTypes)
 
 type auditRow struct {
+	pattern string     // in marked form
 	lost    []switched // by type: tables that limits keep from being packed; nil: none
 	past    []switched // by type: tables that only their past keeps so; nil: none
 	json    switched   // JSON objects among those looked at, as hashes
@@ -103,13 +116,20 @@ func (a *Audit) Add(r *estimate.Record) {
 
 // addItem counts a record whose pattern is known.
 func (a *Audit) addItem(it *item) {
-	if it.left >= farTTL {
-		a.markTTL(it)
+	far := it.left >= farTTL
+	if !far && it.r.Slack <= 0 && !audited(it.r.Audit) {
+		return
+	}
+	row := a.row(it.hash, it.text)
+	if far {
+		row.markTTL(it)
 	}
 	if it.r.Slack > 0 {
-		a.markRoom(it.r, it.text)
+		row.markRoom(it.r)
 	}
-	a.add(it.r, it.text)
+	if audited(it.r.Audit) {
+		a.add(it.r, row)
+	}
 }
 
 // audited says whether there is anything to count.
@@ -117,14 +137,10 @@ func audited(x *estimate.Audit) bool {
 	return x != nil && (x.Packed > 0 || x.Squeezed > 0 || x.JSON != estimate.JSONUnseen || x.Pieces > 0 || x.Unpacked > 0 || x.Stream != nil)
 }
 
-// add counts a record whose pattern in marked form is known.
-func (a *Audit) add(r *estimate.Record, pattern []byte) {
+// add counts in the row of its pattern what an audit says of a record.
+func (a *Audit) add(r *estimate.Record, row *auditRow) {
 	x := r.Audit
-	if !audited(x) {
-		return
-	}
-	a.mark(r, pattern)
-	row := a.row(pattern)
+	row.mark(r, max(0, a.o.Measure(r)))
 	if x.Packed > 0 {
 		list := &row.past
 		if x.Over != 0 {
@@ -155,15 +171,23 @@ func (a *Audit) add(r *estimate.Record, pattern []byte) {
 	}
 }
 
-// row is that of a pattern in marked form.
-func (a *Audit) row(pattern []byte) *auditRow {
+// row is that of a pattern in marked form; hash is of the pattern, by whatever
+// rule, always the same.
+func (a *Audit) row(hash uint32, pattern []byte) *auditRow {
+	late := &a.late[hash%uint32(len(a.late))]
+	if late.row != nil && late.hash == hash && late.row.pattern == string(pattern) {
+		return late.row
+	}
 	row := a.rows[string(pattern)]
 	if row == nil {
-		if row = &a.other; len(a.rows) < maxAuditRows {
-			row = &auditRow{}
-			a.rows[string(pattern)] = row
+		a.sorted = nil
+		if len(a.rows) >= maxAuditRows {
+			return &a.other
 		}
+		row = &auditRow{pattern: string(pattern)}
+		a.rows[row.pattern] = row
 	}
+	late.hash, late.row = hash, row
 	return row
 }
 
@@ -279,6 +303,7 @@ func (a *Audit) Merge(other Analysis) error {
 	if err := a.o.same(o.o); err != nil {
 		return err
 	}
+	a.sorted = nil
 	names := make([]string, 0, len(o.rows))
 	for name := range o.rows {
 		names = append(names, name)
@@ -300,16 +325,20 @@ func (a *Audit) Merge(other Analysis) error {
 
 // each calls f with each row, by printed pattern.
 func (a *Audit) each(f func(pattern string, r *auditRow)) {
-	names := make([]string, 0, len(a.rows))
-	for name := range a.rows {
-		names = append(names, name)
+	if a.sorted == nil {
+		for name, row := range a.rows {
+			a.sorted = append(a.sorted, namedRow{name, row})
+		}
+		slices.SortFunc(a.sorted, func(x, y namedRow) int { return cmp.Compare(x.pattern, y.pattern) })
+		for i := range a.sorted {
+			a.sorted[i].pattern = string(a.p.expand(nil, []byte(a.sorted[i].pattern)))
+		}
+		if a.other.keys() > 0 {
+			a.sorted = append(a.sorted, namedRow{"*", &a.other})
+		}
 	}
-	slices.Sort(names)
-	for _, name := range names {
-		f(string(a.p.expand(nil, []byte(name))), a.rows[name])
-	}
-	if a.other.keys() > 0 {
-		f("*", &a.other)
+	for i := range a.sorted {
+		f(a.sorted[i].pattern, a.sorted[i].row)
 	}
 }
 

@@ -2,7 +2,6 @@ package aggregate
 
 import (
 	"bytes"
-	"slices"
 
 	"rdbaudit/estimate"
 )
@@ -38,62 +37,59 @@ const (
 )
 
 // markTTL notes a key whose TTL is far away.
-func (a *Audit) markTTL(it *item) {
+func (row *auditRow) markTTL(it *item) {
 	m := markFar
 	after := it.n
 	if it.left >= decadesTTL {
 		m, after = markDecades, 0
 	}
-	a.marks(it.text)[m].note(it.r.Key, it.n, after, 0, 0, it.left, it.left)
+	row.ofMark(m).note(it.r.Key, it.n, after, 0, 0, it.left, it.left)
 }
 
 // markRoom notes a stream whose last node has room.
-func (a *Audit) markRoom(r *estimate.Record, pattern []byte) {
-	a.marks(pattern)[markRoom].note(r.Key, r.Alloc, r.Alloc-r.Slack, r.Elems, 0, r.Slack, r.Slack)
+func (row *auditRow) markRoom(r *estimate.Record) {
+	row.ofMark(markRoom).note(r.Key, r.Alloc, r.Alloc-r.Slack, r.Elems, 0, r.Slack, r.Slack)
 }
 
-// mark notes what the estimator has seen of a key.
-func (a *Audit) mark(r *estimate.Record, pattern []byte) {
+// mark notes what the estimator has seen of a key of n bytes.
+func (row *auditRow) mark(r *estimate.Record, n int64) {
 	x, s := r.Audit, r.Audit.Stream
 	if x.Pieces == 0 && x.Unpacked == 0 && s == nil {
 		return
 	}
-	n := max(0, a.o.Measure(r))
-	m := a.marks(pattern)
 	if x.Pieces > 0 {
 		withTTL := int64(0)
 		if r.Expiry != estimate.NoExpiry {
 			withTTL = 1
 		}
-		m[markBlocks].note(r.Key, n, n, x.Pieces, withTTL, x.Pieces, x.Pieces)
+		row.ofMark(markBlocks).note(r.Key, n, n, x.Pieces, withTTL, x.Pieces, x.Pieces)
 	}
 	if x.Unpacked > 0 {
-		m[markIntset].note(r.Key, r.Alloc, x.Unpacked, 0, 0, r.Elems, r.Elems)
+		row.ofMark(markIntset).note(r.Key, r.Alloc, x.Unpacked, 0, 0, r.Elems, r.Elems)
 	}
 	if s == nil {
 		return
 	}
 	if s.Added == r.Elems && s.Added >= estimate.LongStream {
-		m[markGrows].note(r.Key, n, n, r.Elems, 0, s.First, r.Elems)
+		row.ofMark(markGrows).note(r.Key, n, n, r.Elems, 0, s.First, r.Elems)
 	}
 	// Entries of consumers that are gone are told apart from the others.
 	gone := int64(0)
 	if s.Gone > 0 {
 		gone = int64(float64(s.PendingSize) * float64(s.GonePending) / float64(max(s.Pending, s.GonePending)))
-		m[markGone].note(r.Key, r.Alloc, r.Alloc-gone, s.GonePending, s.Gone, s.GonePending, s.GonePending)
+		row.ofMark(markGone).note(r.Key, r.Alloc, r.Alloc-gone, s.GonePending, s.Gone, s.GonePending, s.GonePending)
 	}
 	if held := s.Pending - s.GonePending; held > 0 {
-		m[markPending].note(r.Key, r.Alloc, r.Alloc-(s.PendingSize-gone), held, s.Groups, s.Oldest, held)
+		row.ofMark(markPending).note(r.Key, r.Alloc, r.Alloc-(s.PendingSize-gone), held, s.Groups, s.Oldest, held)
 	}
 }
 
-// marks are those of the row of a pattern.
-func (a *Audit) marks(pattern []byte) *[numMarks]marked {
-	row := a.row(pattern)
+// ofMark is the sum of one mark; room for all is made for the first of any.
+func (row *auditRow) ofMark(m mark) *marked {
 	if row.marks == nil {
 		row.marks = new([numMarks]marked)
 	}
-	return row.marks
+	return &row.marks[m]
 }
 
 func (m *marked) note(key []byte, before, after, count, more, least, most int64) {
@@ -146,17 +142,9 @@ func (r *auditRow) mergeMarks(o *auditRow) {
 
 // eachMark calls f with what is marked so, by printed pattern.
 func (a *Audit) eachMark(m mark, f func(pattern string, s *marked)) {
-	var names []string
-	for name, r := range a.rows {
+	a.each(func(pattern string, r *auditRow) {
 		if r.marks != nil && r.marks[m].keys > 0 {
-			names = append(names, name)
+			f(pattern, &r.marks[m])
 		}
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		f(string(a.p.expand(nil, []byte(name))), &a.rows[name].marks[m])
-	}
-	if r := &a.other; r.marks != nil && r.marks[m].keys > 0 {
-		f("*", &r.marks[m])
-	}
+	})
 }
