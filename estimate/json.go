@@ -2,6 +2,8 @@ package estimate
 
 import (
 	"github.com/valyala/fastjson"
+
+	"rdbaudit/rdbparse"
 )
 
 // jsonLook finds JSON objects in string values and sizes the hash that would
@@ -74,7 +76,7 @@ func (j *jsonLook) object(value []byte) *fastjson.Object {
 func (j *jsonLook) item(b []byte) item {
 	it := item{len: int64(len(b))}
 	if len(b) <= longestInt {
-		it.val, it.isInt = canonicalInt(b)
+		it.val, it.isInt = rdbparse.Integer(b)
 	}
 	return it
 }

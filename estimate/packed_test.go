@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"rdbaudit/rdbparse"
 )
 
 func TestSdsHeader(t *testing.T) {
@@ -27,7 +29,7 @@ func TestCanonicalInt(t *testing.T) {
 	check := func(s string) {
 		want, err := strconv.ParseInt(s, 10, 64)
 		ok := err == nil && strconv.FormatInt(want, 10) == s
-		got, gotOK := canonicalInt([]byte(s))
+		got, gotOK := rdbparse.Integer([]byte(s))
 		if gotOK != ok || ok && got != want {
 			t.Errorf("%q: %d, %v; want %d, %v", s, got, gotOK, want, ok)
 		}

@@ -424,7 +424,7 @@ func (p *Probe) Packed(entries int64) int64 {
 func (p *Probe) Entry(text []byte) int64 {
 	it := item{len: int64(len(text))}
 	if len(text) <= longestInt {
-		it.val, it.isInt = canonicalInt(text)
+		it.val, it.isInt = rdbparse.Integer(text)
 	}
 	return p.s.entry(it)
 }

@@ -34,36 +34,3 @@ func embeddedSds(l int64) int64 {
 	}
 	return sdsHeader(l, true) + l + 1
 }
-
-// canonicalInt reads b as the servers' string2ll (src/util.c) does: only the
-// one spelling that printing the number gives back counts as an integer.
-func canonicalInt(b []byte) (int64, bool) {
-	if len(b) == 0 || len(b) > 20 || b[len(b)-1]-'0' > 9 {
-		return 0, false
-	}
-	neg := b[0] == '-'
-	if neg {
-		b = b[1:]
-	}
-	if len(b) == 0 || b[0]-'0' > 9 {
-		return 0, false
-	}
-	if b[0] == '0' {
-		return 0, len(b) == 1 && !neg
-	}
-	if len(b) > 19 {
-		return 0, false
-	}
-	var v uint64 // 19 digits fit
-	for _, c := range b {
-		if c -= '0'; c > 9 {
-			return 0, false
-		} else {
-			v = v*10 + uint64(c)
-		}
-	}
-	if neg {
-		return -int64(v), v <= 1<<63
-	}
-	return int64(v), v < 1<<63
-}

@@ -257,7 +257,7 @@ func (e *Estimator) item(p *rdbparse.Part, text bool) (item, error) {
 		if err != nil {
 			return it, e.soft(err)
 		}
-		it.val, it.isInt = canonicalInt(b)
+		it.val, it.isInt = rdbparse.Integer(b)
 	}
 	return it, nil
 }
@@ -350,7 +350,7 @@ func (e *Estimator) entriesOf(r *rdbparse.Reader, each func(item)) error {
 func entryItem(en *rdbparse.Entry) item {
 	it := item{len: en.Len, isInt: en.IsInt, val: en.Int}
 	if b := en.Str; len(b) > 0 && len(b) <= longestInt && b[len(b)-1]-'0' <= 9 { // else it is no integer
-		it.val, it.isInt = canonicalInt(b)
+		it.val, it.isInt = rdbparse.Integer(b)
 	}
 	return it
 }
@@ -725,11 +725,6 @@ func (e *Estimator) texts(add func(*sizer, []rdbparse.Item), end func(*sizer), p
 		}
 		e.elems += int64(n / per)
 		items := e.items[:n]
-		for i := range items {
-			if it := &items[i]; it.Text != nil {
-				it.Int, it.IsInt = canonicalInt(it.Text)
-			}
-		}
 		for _, s := range e.sizers {
 			add(s, items)
 		}

@@ -147,7 +147,7 @@ func walkValue(r *Reader, typ *Type, d depth) (c content, soft []error, err erro
 			switch typ.Code {
 			case 1, 2, 4, 5:
 				text := []byte(nil)
-				if part.Len <= ShortText {
+				if part.Len <= longestInt {
 					text, _ = r.Bytes()
 				}
 				c.shorts = addShort(c.shorts, text, part.Score)
@@ -186,11 +186,9 @@ func walkValue(r *Reader, typ *Type, d depth) (c content, soft []error, err erro
 	return c, soft, nil
 }
 
-func endsInDigit(text []byte) bool { return len(text) > 0 && text[len(text)-1]-'0' <= 9 }
-
 // addShort adds a text and a score to a sum; what has neither adds nothing.
 func addShort(sum uint32, text []byte, score float64) uint32 {
-	if !endsInDigit(text) { // Items does not show it
+	if _, ok := Integer(text); !ok { // Items does not show it
 		text = nil
 	}
 	sum = crc32.Update(sum, crc32.IEEETable, text)
@@ -217,10 +215,11 @@ func walkLengths(r *Reader, typ *Type, d depth) (c content, err error) {
 			n, err = r.Items(texts[:])
 			for i, it := range texts[:n] {
 				room[i] = it.Len
+				var text []byte
 				if it.IsInt {
-					it.Text = strconv.AppendInt(nil, it.Int, 10)
+					text = strconv.AppendInt(nil, it.Int, 10)
 				}
-				c.shorts = addShort(c.shorts, it.Text, it.Score)
+				c.shorts = addShort(c.shorts, text, it.Score)
 			}
 		}
 		if err == io.EOF {

@@ -9,19 +9,50 @@ import (
 // Item is a string of a value that is stored element by element.
 type Item struct {
 	Len   int64
-	IsInt bool // it is stored as an integer
 	Int   int64
-	Text  []byte  // any other string of at most ShortText bytes that ends in a digit; valid until the next call
 	Score float64 // of a member of a sorted set
+	IsInt bool    // the string is the text of Int, stored as a number or not
 }
 
-// ShortText is the longest string that Items shows: the longest integer. What
-// does not end in a digit is none.
-const ShortText = 20
+// longestInt is the length of the longest integer's text.
+const longestInt = 20
 
-// Items is Lengths for callers that also want to see integers, the texts of
-// strings that may be one, and the scores of sorted sets. It may fill less than dst before
-// the end; only 0 with io.EOF is the end.
+// Integer reads b as the servers' string2ll (src/util.c) does: only the
+// one spelling that printing the number gives back counts as an integer.
+func Integer(b []byte) (int64, bool) {
+	if len(b) == 0 || len(b) > 20 || b[len(b)-1]-'0' > 9 {
+		return 0, false
+	}
+	neg := b[0] == '-'
+	if neg {
+		b = b[1:]
+	}
+	if len(b) == 0 || b[0]-'0' > 9 {
+		return 0, false
+	}
+	if b[0] == '0' {
+		return 0, len(b) == 1 && !neg
+	}
+	if len(b) > 19 {
+		return 0, false
+	}
+	var v uint64 // 19 digits fit
+	for _, c := range b {
+		if c -= '0'; c > 9 {
+			return 0, false
+		} else {
+			v = v*10 + uint64(c)
+		}
+	}
+	if neg {
+		return -int64(v), v <= 1<<63
+	}
+	return int64(v), v < 1<<63
+}
+
+// Items is Lengths for callers that also want to know integers and the scores
+// of sorted sets. It may fill less than dst before the end; only 0 with io.EOF
+// is the end.
 func (r *Reader) Items(dst []Item) (int, error) {
 	per, gap, err := r.beginStrings()
 	if err != nil {
@@ -39,7 +70,7 @@ elements:
 				break elements
 			}
 			it := &dst[n+k]
-			it.IsInt, it.Text = false, nil
+			it.IsInt = false
 			l := int(buf[at])
 			at++
 			switch {
@@ -53,8 +84,8 @@ elements:
 				}
 				it.Len = int64(l)
 				at += l
-				if l <= ShortText && l > 0 && buf[at-1]-'0' <= 9 {
-					it.Text = buf[at-l : at : at]
+				if l <= longestInt && buf[at-1]-'0' <= 9 { // of an empty string the length's byte, which is none
+					it.Int, it.IsInt = Integer(buf[at-l : at])
 				}
 			case l == 0xc0+formInt8:
 				it.IsInt, it.Int = true, int64(int8(buf[at]))
@@ -107,21 +138,14 @@ elements:
 // slowItems reads one element of any form.
 func (r *Reader) slowItems(dst []Item, gap int) (int, error) {
 	s := &r.src
-	r.texts = r.texts[:0]
-	if cap(r.texts) < len(dst)*ShortText {
-		r.texts = make([]byte, 0, len(dst)*ShortText)
-	}
 	for i := range dst {
 		r.at = s.offset()
 		var p Part
 		r.string(&p)
 		dst[i] = Item{Len: p.Len, IsInt: p.IsInt, Int: p.Int}
-		if s.err == nil && p.Len <= ShortText && p.Len > 0 && !p.IsInt {
-			b, err := r.bytes()
-			if err == nil && b[len(b)-1]-'0' <= 9 {
-				from := len(r.texts)
-				r.texts = append(r.texts, b...)
-				dst[i].Text = r.texts[from:len(r.texts):len(r.texts)]
+		if s.err == nil && p.Len <= longestInt && !p.IsInt {
+			if b, err := r.bytes(); err == nil {
+				dst[i].Int, dst[i].IsInt = Integer(b)
 			}
 		}
 		r.body.skip(r)

@@ -39,11 +39,12 @@ func TestItems(t *testing.T) {
 						}
 						require.NoError(t, err)
 						for _, it := range items[:n] {
+							var text []byte
 							if it.IsInt {
-								require.Nil(t, it.Text)
-								it.Text = strconv.AppendInt(nil, it.Int, 10)
+								text = strconv.AppendInt(nil, it.Int, 10)
+								require.Len(t, text, int(it.Len))
 							}
-							got = append(got, shortText(it.Len, it.Text))
+							got = append(got, shortText(it.Len, text))
 							if r.key.Type.Code == 5 {
 								gotScores = append(gotScores, it.Score)
 							}
@@ -91,7 +92,7 @@ func eachPlain(t *testing.T, r *Reader) bool {
 }
 
 func shortText(n int64, text []byte) string {
-	if n <= ShortText && endsInDigit(text) {
+	if _, ok := Integer(text); ok {
 		return string(text)
 	}
 	return string(bytes.Repeat([]byte{'.'}, int(n)))
@@ -114,7 +115,7 @@ func byParts(t *testing.T, in io.Reader) (texts []string, scores []float64) {
 				continue
 			}
 			var b []byte
-			if p.Len <= ShortText {
+			if p.Len <= longestInt {
 				b, err = r.Bytes()
 				require.NoError(t, err)
 			}

@@ -42,7 +42,6 @@ type Reader struct {
 
 	big, plain []byte // scratch of Bytes: stored and expanded
 	small      [24]byte
-	texts      []byte // of Items
 }
 
 // body is what is left in the file of the current part.
