@@ -273,3 +273,12 @@ func TestExplain(t *testing.T) {
 	}
 	require.Equal(t, exitUsage, rdbaudit("explain", "nonsense").status)
 }
+
+// TestNoFindings: without findings all sums are the same.
+func TestNoFindings(t *testing.T) {
+	inDir(t, shop)
+	for _, format := range []string{"csv", "csv:types", "csv:databases", "csv:largest"} {
+		require.Equal(t, good(t, "report", "--format", format, shop+".rdb"), good(t, "report", "--no-findings", "--format", format, shop+".rdb"), format)
+	}
+	require.NotContains(t, good(t, "report", "--no-findings", shop+".rdb"), "FINDINGS")
+}

@@ -120,6 +120,7 @@ func pairs(name, dump, dir, ours, theirs string, runs int) error {
 		peer bool
 	}{
 		{"report, HTML written", []string{"report", "--quiet", "-o", html, dump}, true},
+		{"report --no-findings", []string{"report", "--quiet", "--no-findings", "-o", html, dump}, true},
 		{"keys as CSV", []string{"keys", "-o", csv, dump}, true},
 		{"verify", []string{"verify", dump}, false},
 	} {
