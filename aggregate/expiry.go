@@ -178,7 +178,7 @@ type peak struct {
 
 // peaks are the seconds and minutes with the most keys of those that want is
 // true of, the most first.
-func (a *Expiry) peaks(most int, want func(*peak) bool) []peak {
+func (a *Expiry) peaks(most int, want func(peak) bool) []peak {
 	var list []peak
 	shorten := func() {
 		slices.SortFunc(list, func(x, y peak) int {
@@ -187,7 +187,7 @@ func (a *Expiry) peaks(most int, want func(*peak) bool) []peak {
 		list = list[:min(len(list), most)]
 	}
 	keep := func(p peak) {
-		if !want(&p) {
+		if !want(p) {
 			return
 		}
 		if list = append(list, p); len(list) >= 4*most {
@@ -242,7 +242,7 @@ func (a *Expiry) Tables(t *Totals) []Table {
 	if len(tables[0].Rows) == 0 { // nothing in the next two days
 		tables = tables[1:]
 	}
-	list := a.peaks(20, func(p *peak) bool { return p.keys > 1 })
+	list := a.peaks(20, func(p peak) bool { return p.keys > 1 })
 	peaks := Table{Name: "expiry_peaks", Title: "Moments at which most keys expire", Columns: tallyColumns(
 		Column{"at", Time, "begin of the second or minute, UTC"},
 		Column{"seconds", Seconds, "its length: seconds are told apart for a day after the dump, minutes for 31 days"})}
@@ -290,7 +290,7 @@ const maxStorms = 1000
 func findStorm(a *auditor) {
 	e := a.set.expiry
 	all := e.total()
-	list := e.peaks(maxStorms, func(p *peak) bool { return p.isStorm(all.keys) })
+	list := e.peaks(maxStorms, func(p peak) bool { return p.isStorm(all.keys) })
 	var sum tally
 	for i := range list {
 		sum.merge(&list[i].tally)

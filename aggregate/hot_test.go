@@ -52,7 +52,7 @@ func TestExpiryExact(t *testing.T) {
 	if err := parts[0].Merge(parts[1]); err != nil {
 		t.Fatal(err)
 	}
-	got := parts[0].peaks(1<<20, func(*peak) bool { return true })
+	got := parts[0].peaks(1<<20, func(peak) bool { return true })
 	if len(got) != len(want) {
 		t.Fatalf("%d cells, want %d", len(got), len(want))
 	}
@@ -60,7 +60,7 @@ func TestExpiryExact(t *testing.T) {
 		if want[cell{p.at, p.span}] != p.tally {
 			t.Fatalf("%d for %d s: %v, want %v", p.at, p.span, p.tally, want[cell{p.at, p.span}])
 		}
-		if i < 20 && p != parts[0].peaks(20, func(*peak) bool { return true })[i] {
+		if i < 20 && p != parts[0].peaks(20, func(peak) bool { return true })[i] {
 			t.Fatal("a short list is another one")
 		}
 		if i > 0 && p.keys > got[i-1].keys {

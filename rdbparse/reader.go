@@ -736,7 +736,11 @@ func (b *body) skip(r *Reader) {
 // End passes over what is left of the value. Its error is one of framing, and
 // stays.
 func (r *Reader) End() error {
-	if r.typ != nil && r.typ.one && r.walk.phase > 0 && r.src.err == nil {
+	if r.typ != nil && r.typ.one && r.src.err == nil && (r.walk.phase > 0 || r.typ.Code == 0 && r.Wire == nil && r.err == nil) {
+		if r.walk.phase == 0 { // a string that nobody wants to see
+			r.at = r.src.offset()
+			r.stepString(&r.part)
+		}
 		r.body.skip(r)
 		if r.src.err == nil {
 			r.typ = nil

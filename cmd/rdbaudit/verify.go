@@ -126,17 +126,22 @@ func walk(e *env, d *dump, deep bool) (keys int64, err error) {
 				err = d.deepValue()
 			}
 		}
-		var fault *rdbparse.Error
-		switch {
-		case err == nil:
-		case errors.Is(err, io.EOF):
-			return keys, nil
-		case errors.As(err, &fault) && fault.Key != nil:
-			return keys - 1, err // the last key has no whole value
-		default:
-			return keys, err
+		if err != nil {
+			return endOfWalk(keys, err)
 		}
 	}
+}
+
+// endOfWalk says how many keys have a whole value.
+func endOfWalk(keys int64, err error) (int64, error) {
+	var fault *rdbparse.Error
+	switch {
+	case errors.Is(err, io.EOF):
+		return keys, nil
+	case errors.As(err, &fault) && fault.Key != nil:
+		return keys - 1, err // the last key has none
+	}
+	return keys, err
 }
 
 // deepValue opens all parts of a value. What is bad in them is counted; only a
