@@ -31,6 +31,7 @@ type Options struct {
 	Depth       int      // most segments of a pattern; default 6, at most 32
 	Top         int      // length of the lists of largest keys; default 20, negative: no lists
 	Patterns    []string // the user's own patterns, first match wins
+	Owners      []string // of Patterns, in their order; empty or missing: nobody
 	Eviction    bool     // count what eviction at maxmemory looks at
 	TableMemory int64    // bytes that all tables of one run may hold; default 64 MiB; a run of several sets must divide it
 }
@@ -44,6 +45,8 @@ const (
 	maxSeparators      = 15 // a separator's index shares a byte below 0x20 with one flag
 	maxSeparator       = 16
 	maxUserPattern     = 4096
+	maxPatterns        = 10_000
+	maxOwner           = 200
 	defaultTableMemory = 64 << 20
 	minTableMemory     = 256 << 10
 )
@@ -68,6 +71,17 @@ func (o *Options) Check() error {
 	if o.Top > maxTop {
 		return fmt.Errorf("top %d is more than %d", o.Top, maxTop)
 	}
+	if len(o.Patterns) > maxPatterns {
+		return fmt.Errorf("%d patterns, the most is %d", len(o.Patterns), maxPatterns)
+	}
+	for i, name := range o.Owners {
+		if name != "" && i >= len(o.Patterns) {
+			return fmt.Errorf("owner %q of no pattern", name)
+		}
+		if len(name) > maxOwner {
+			return fmt.Errorf("owner %q is longer than %d bytes", name, maxOwner)
+		}
+	}
 	_, err := NewPatterner(o)
 	return err
 }
@@ -76,6 +90,8 @@ func (o *Options) Check() error {
 func (o *Options) normal() *Options {
 	n := *o
 	n.Separators, n.Patterns = nil, slices.Clone(o.Patterns)
+	n.Owners = make([]string, len(o.Patterns))
+	copy(n.Owners, o.Owners)
 	for _, s := range o.Separators {
 		if s != "" && len(s) <= maxSeparator && len(n.Separators) < maxSeparators && !slices.Contains(n.Separators, s) {
 			n.Separators = append(n.Separators, s)
@@ -120,6 +136,8 @@ func (o *Options) same(p *Options) error {
 		return differ("top", o.Top, p.Top)
 	case !slices.Equal(o.Patterns, p.Patterns):
 		return differ("patterns", fmt.Sprintf("%q", o.Patterns), fmt.Sprintf("%q", p.Patterns))
+	case !slices.Equal(o.Owners, p.Owners):
+		return differ("owners", fmt.Sprintf("%q", o.Owners), fmt.Sprintf("%q", p.Owners))
 	case o.Eviction != p.Eviction:
 		return differ("eviction", o.Eviction, p.Eviction)
 	}

@@ -22,6 +22,7 @@ type Finding struct {
 	Evidence string // counts and lengths, in words
 	Example  string // a key, printed
 	Advice   string // the setting, the command or the change of code
+	Owner    string // of the pattern, empty if nobody is known
 }
 
 // Saves is how many bytes following the advice gives back.
@@ -94,6 +95,7 @@ func (s *Set) Findings(tables []Table, o AuditOptions) []Finding {
 			a.found[n+i].Kind = k.Name
 		}
 	}
+	a.setOwners()
 	slices.SortStableFunc(a.found, func(x, y Finding) int {
 		return cmp.Or(cmp.Compare(y.Saves(), x.Saves()), cmp.Compare(y.Bytes, x.Bytes), cmp.Compare(x.Kind, y.Kind), cmp.Compare(x.Pattern, y.Pattern))
 	})
@@ -113,12 +115,13 @@ func FindingsTable(list []Finding) Table {
 		{"evidence", Text, "counts and lengths"},
 		{"example", Name, "a key"},
 		{"advice", Text, "what to do"},
+		{"owner", Text, "who owns the pattern, as told by the rules"},
 	}}
 	for i := range list {
 		f := &list[i]
 		t.Rows = append(t.Rows, []Cell{
 			{S: f.Kind}, {S: f.Pattern}, {I: f.Keys}, {I: f.Bytes}, {I: f.After}, {I: f.Saves()},
-			{S: f.Sure}, {S: f.Evidence}, {S: f.Example}, {S: f.Advice},
+			{S: f.Sure}, {S: f.Evidence}, {S: f.Example}, {S: f.Advice}, {S: f.Owner},
 		})
 	}
 	return t
@@ -363,6 +366,7 @@ const (
 	colNoTTLB  = 13
 	colTTLP50  = 17
 	colTypes   = 19
+	colOwner   = 21
 )
 
 func findForgotten(a *auditor) {

@@ -28,6 +28,7 @@ type item struct {
 	hash uint32 // of text, in the table of patterns
 	same bool   // the pattern is the very key
 	at   spot   // in the table of patterns
+	user int    // index+1 of the user's pattern that matched, 0: none
 }
 
 func (it *item) fill(o *Options, r *estimate.Record) {

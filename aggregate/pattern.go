@@ -53,6 +53,9 @@ type Patterner struct {
 	colon  bool  // ':' is one of them
 	byByte [256]uint8
 	user   []userPattern
+	first  *userIndex // of user, nil if there are none
+	hit    int        // index+1 into user of what the last walk matched, 0: none
+	owners []string   // distinct, after a nameless one
 	names  [numClasses]string
 	// For names that must be made to be compared, two at a time.
 	scratch, scratch2 []byte
@@ -201,14 +204,19 @@ func NewPatterner(o *Options) (*Patterner, error) {
 	}
 	slices.SortStableFunc(p.order, func(a, b int) int { return len(o.Separators[b]) - len(o.Separators[a]) })
 	var firstErr error
-	for _, text := range o.Patterns {
+	p.owners = []string{""}
+	for i, text := range o.Patterns {
 		u, err := p.parseUser(text)
 		if err == nil {
+			if i < len(o.Owners) {
+				u.owner = p.ownerIndex(o.Owners[i])
+			}
 			p.user = append(p.user, u)
 		} else if firstErr == nil {
 			firstErr = fmt.Errorf("pattern %q: %w", text, err)
 		}
 	}
+	p.index()
 	return p, firstErr
 }
 
@@ -278,8 +286,9 @@ func (p *Patterner) segment(key []byte, i int) (end int, mask charClass, sep int
 // leading formula character). Same says that the pattern, marks replaced by
 // separators, is the very key.
 func (p *Patterner) walk(dst, key []byte, marked bool) (_ []byte, same bool) {
-	for i := range p.user {
-		if u := &p.user[i]; u.match(p, key) {
+	if p.first != nil {
+		if p.hit = p.userMatch(key); p.hit > 0 {
+			u := &p.user[p.hit-1]
 			if marked {
 				return append(dst, u.marked...), false
 			}
@@ -737,6 +746,7 @@ func isID(s []byte) bool {
 type userPattern struct {
 	tokens       []token
 	text, marked []byte
+	owner        int // index into Patterner.owners
 }
 
 type token struct {
@@ -859,6 +869,14 @@ func (u *userPattern) match(p *Patterner, key []byte) bool {
 			return false // without a look at the rest of the segment
 		}
 		end, mask, sep := p.segment(key, i)
+		if t.kind == tokenClass && t.class == classIP && sep >= 0 && p.colon && key[end] == ':' {
+			// As in walk: the one class that holds separators.
+			if n := ipv6(key[i:]); n > 0 {
+				if next, _, s := p.segment(key, i+n); next == i+n {
+					end, mask, sep = next, cColon, s
+				}
+			}
+		}
 		seg := key[i:end]
 		switch t.kind {
 		case tokenLiteral:

@@ -166,7 +166,7 @@ func testOptions() []*Options {
 	return []*Options{
 		{Now: now},
 		{Now: now, Usage: true, Separators: []string{":", "."}, Depth: 3, Top: 5, Eviction: true},
-		{Now: now, Separators: []string{"."}, Patterns: []string{"<x>.*", "a:<b>"}, Top: -1, Eviction: true},
+		{Now: now, Separators: []string{"."}, Patterns: []string{"<x>.*", "a:<b>"}, Owners: []string{"x", "=b"}, Top: -1, Eviction: true},
 	}
 }
 
@@ -539,14 +539,18 @@ func TestDatabasesCap(t *testing.T) {
 func TestMergeRefuses(t *testing.T) {
 	for name, o := range map[string]*Options{
 		"now": {Now: 1}, "measure": {Usage: true}, "separators": {Separators: []string{"/"}}, "depth": {Depth: 3}, "top": {Top: 3},
-		"patterns": {Patterns: []string{"a"}}, "eviction": {Eviction: true},
+		"patterns": {Patterns: []string{"a"}}, "owners": {Patterns: []string{"b"}, Owners: []string{"x"}}, "eviction": {Eviction: true},
 	} {
-		err := newSet(t, &Options{}).Merge(newSet(t, o))
+		like := &Options{}
+		if name == "owners" {
+			like.Patterns = o.Patterns
+		}
+		err := newSet(t, like).Merge(newSet(t, o))
 		if err == nil || !strings.Contains(err.Error(), "different "+name) {
 			t.Errorf("different %s: %v", name, err)
 		}
 		for _, spec := range Specs() {
-			if err := spec.New(&Options{}).Merge(spec.New(o)); err == nil {
+			if err := spec.New(like).Merge(spec.New(o)); err == nil {
 				t.Errorf("%s with different %s merges", spec.Name, name)
 			}
 		}
@@ -562,7 +566,7 @@ func TestMergeRefuses(t *testing.T) {
 // TestSpecs: each analysis alone gives the tables that it gives in a set.
 func TestSpecs(t *testing.T) {
 	records := randomRecords(newRand(t), 500)
-	o := &Options{Now: now}
+	o := &Options{Now: now, Patterns: []string{"<x>:*", "{num}"}, Owners: []string{"", "me"}}
 	set := newSet(t, o, records...)
 	tables := map[string]string{}
 	for _, table := range newSet(t, o, records...).Tables() {
@@ -605,8 +609,8 @@ func benchRecords() []*estimate.Record {
 
 func TestAllocs(t *testing.T) {
 	records := benchRecords()
-	for _, eviction := range []bool{false, true} {
-		s := newSet(t, &Options{Now: now, Eviction: eviction}, records...)
+	for _, o := range []*Options{{Now: now}, {Now: now, Eviction: true}, {Now: now, Patterns: []string{"user:<id>:*", "u:<id>"}, Owners: []string{"a", "b"}}} {
+		s := newSet(t, o, records...)
 		for range 3 {
 			for _, r := range records {
 				s.Add(r)

@@ -9,6 +9,7 @@ func Specs() []Spec {
 		{"patterns", "memory by key pattern, as a tree", func(o *Options) Analysis { return NewPatterns(o) }},
 		{"types", "keys by type and encoding", func(o *Options) Analysis { return NewTypes(o) }},
 		{"totals", "sums over all keys, and by database", func(o *Options) Analysis { return NewTotals(o) }},
+		{"owners", "memory by owner, as the user's patterns name them", func(o *Options) Analysis { return NewOwners(o) }},
 		{"largest", "the largest keys, overall and of each type", func(o *Options) Analysis { return NewTop(o) }},
 		{"sizes", "keys by size, in powers of two", func(o *Options) Analysis { return NewSizes(o) }},
 		{"ttl", "keys by time to live", func(o *Options) Analysis { return NewTTL(o) }},
@@ -32,6 +33,7 @@ type Set struct {
 	patterns *Patterns
 	types    *Types
 	totals   *Totals
+	owners   *Owners
 	largest  *Top
 	sizes    *Sizes
 	ttl      *TTL
@@ -50,7 +52,7 @@ func NewSet(o *Options) (*Set, error) {
 		return nil, err
 	}
 	return &Set{
-		o: o.normal(), patterns: NewPatterns(o), types: NewTypes(o), totals: NewTotals(o), largest: NewTop(o),
+		o: o.normal(), patterns: NewPatterns(o), types: NewTypes(o), totals: NewTotals(o), owners: NewOwners(o), largest: NewTop(o),
 		sizes: NewSizes(o), ttl: NewTTL(o), idle: NewIdle(o), freq: NewFreq(o), expiry: NewExpiry(o), slots: NewSlots(o),
 		audit: NewAudit(o), eviction: NewEviction(o), sample: NewNames(o),
 	}, nil
@@ -89,6 +91,7 @@ func (s *Set) look(it *item, r *estimate.Record) {
 	it.fill(s.o, r)
 	base := len(s.names)
 	s.names, it.same = s.patterns.p.walk(s.names, r.Key, true)
+	it.user = s.patterns.p.hit
 	it.text = s.names[base:]
 	it.hash = s.patterns.t.hash(it.text)
 }
@@ -97,6 +100,9 @@ func (s *Set) add(it *item) {
 	s.patterns.add(it)
 	s.types.add(it)
 	s.totals.add(it)
+	if s.owners.on {
+		s.owners.add(it)
+	}
 	s.largest.add(it)
 	s.sizes.add(it)
 	s.ttl.add(it)
@@ -114,7 +120,7 @@ func (s *Set) add(it *item) {
 // analyses are in the order of Specs.
 func (s *Set) analyses() []Analysis {
 	return []Analysis{
-		s.patterns, s.types, s.totals, s.largest, s.sizes, s.ttl, s.idle, s.freq, s.expiry, s.slots, s.audit, s.eviction, s.sample,
+		s.patterns, s.types, s.totals, s.owners, s.largest, s.sizes, s.ttl, s.idle, s.freq, s.expiry, s.slots, s.audit, s.eviction, s.sample,
 	}
 }
 

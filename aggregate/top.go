@@ -24,6 +24,7 @@ type topKey struct {
 	r       estimate.Record // Key is the kept form
 	n       int64
 	pattern []byte // printed
+	owner   string
 }
 
 // NewTop makes the analysis "largest".
@@ -73,7 +74,8 @@ func (t *Top) add(it *item) {
 		}
 		old = h[0]
 	}
-	k := topKey{r: *it.r, n: it.n, pattern: t.p.Append(old.pattern[:0], it.r.Key)}
+	k := topKey{r: *it.r, n: it.n}
+	k.pattern, k.owner = t.p.AppendOwned(old.pattern[:0], it.r.Key)
 	k.r.Key = append(old.r.Key[:0], key...)
 	k.r.Module = strings.Clone(it.r.Module)
 	k.r.Type = typ
@@ -166,6 +168,7 @@ func (t *Top) Tables(*Totals) []Table {
 		{"len_largest_element", Bytes, "bytes of the longest value, member, field or entry"},
 		{"expiry", Time, "when it expires; empty if never"},
 		{"pattern", Name, "its pattern"},
+		{"owner", Text, "who owns the pattern, as told by the rules"},
 	}}
 	compare := func(a, b *topKey) int { return a.compare(b) }
 	var all []*topKey
@@ -183,7 +186,7 @@ func (t *Top) Tables(*Totals) []Table {
 			table.Rows = append(table.Rows, []Cell{
 				{I: int64(i + 1)}, {S: scope}, dbCell(k.r.DB), {S: k.r.TypeName()}, {S: string(appendKeptText(nil, k.r.Key))},
 				{I: k.n}, {I: k.r.Size}, {I: k.r.Alloc}, {S: k.r.Encoding.String()}, {I: k.r.Elems},
-				{I: k.r.Largest, Null: k.r.Largest < 0}, {I: k.r.Expiry, Null: k.r.Expiry == estimate.NoExpiry}, {S: string(k.pattern)},
+				{I: k.r.Largest, Null: k.r.Largest < 0}, {I: k.r.Expiry, Null: k.r.Expiry == estimate.NoExpiry}, {S: string(k.pattern)}, {S: k.owner},
 			})
 		}
 	}

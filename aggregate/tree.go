@@ -27,7 +27,7 @@ func (p *Patterns) render() (rows [][]Cell, notes []string) {
 	for i := range p.t.count {
 		total += p.t.row(i).bytes
 	}
-	r := &renderer{p: p.p, t: p.t, total: total, ids: make([]uint32, n), tmp: make([]uint32, n), gid: make([]uint32, n),
+	r := &renderer{p: p.p, t: p.t, total: total, owners: p.p.ownersByPattern(), ids: make([]uint32, n), tmp: make([]uint32, n), gid: make([]uint32, n),
 		off: make([]uint16, n), tmpOff: make([]uint16, n)}
 	for _, r.keep = range []int{keepLargest, 10, 5, 2, 1, 0} {
 		r.rows, r.path = nil, r.path[:0]
@@ -62,12 +62,23 @@ type renderer struct {
 	list          []group  // of groups, until joined
 	into          []uint32 // of joined, until the leaves are in order
 	warmed        uint64
+	owners        map[string]int // by pattern in marked form; nil if nobody owns anything
 }
 
 // acc is what adds up below a node.
 type acc struct {
 	stats
-	top *leaf // with the largest key
+	top   *leaf // with the largest key
+	owner int   // index+1 of the one owner of all; 1: nobody, or not one alone; 0: nothing is below yet
+}
+
+// own says who owns what is added.
+func (a *acc) own(owner int) {
+	if a.owner == 0 {
+		a.owner = owner
+	} else if a.owner != owner {
+		a.owner = 1
+	}
 }
 
 // group is a child of a node: patterns with the same next segment and the
@@ -261,6 +272,7 @@ func (r *renderer) node(lo, hi, depth int, a *acc) bool {
 			return false
 		}
 		r.offer(a, below.top, below.max)
+		a.own(below.owner)
 		r.t.joinStats(&a.stats, &r.t.mods, &below.stats)
 	}
 	return true
@@ -285,7 +297,17 @@ func (r *renderer) put(depth int, leaf bool, a *acc, fill func() bool) bool {
 
 func (r *renderer) leaf(a *acc, l *leaf) {
 	r.offer(a, l, r.t.top(l))
+	a.own(r.ownerOf(l) + 1)
 	r.t.join(&a.stats, r.t, l)
+}
+
+// ownerOf is the index of a leaf's owner. What was folded into a lone * when
+// the table was full may be anybody's.
+func (r *renderer) ownerOf(l *leaf) int {
+	if r.owners == nil || l.more != 0 && r.t.more(l).foldedKeys > 0 {
+		return 0
+	}
+	return r.owners[string(r.t.pattern(l))]
 }
 
 // offer keeps the row whose largest key is the larger, of equals the one with
@@ -335,6 +357,7 @@ func (r *renderer) cells(depth int, leaf bool, a *acc) []Cell {
 	kinds := append([]kindBytes{a.kind}, a.kinds...)
 	c[19].S = mix(kinds, r.t.mods.typeName)
 	c[20].S = mix(kinds, r.t.mods.encoding)
+	c[21].S = r.p.owners[max(a.owner-1, 0)]
 	return c
 }
 
