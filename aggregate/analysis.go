@@ -45,7 +45,7 @@ const (
 	maxSeparators      = 15 // a separator's index shares a byte below 0x20 with one flag
 	maxSeparator       = 16
 	maxUserPattern     = 4096
-	maxPatterns        = 10_000
+	maxPatterns        = 2000 // each worker has them several times
 	maxOwner           = 200
 	defaultTableMemory = 64 << 20
 	minTableMemory     = 256 << 10

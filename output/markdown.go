@@ -39,7 +39,9 @@ func writeMarkdown(w io.Writer, r *Report) error {
 	}
 	p.line(mdText(facts) + ".")
 	p.memory(r)
+	p.findings(r)
 	p.patterns(r)
+	p.owners(r)
 	p.largest(r)
 	p.eviction(r)
 	p.types(r)
@@ -146,10 +148,19 @@ func (p *markdownPage) patterns(r *Report) {
 	}
 	sortBy(rows, func(i int) int64 { return -v.int(i, "bytes") })
 	p.head("Largest patterns", r.measureName())
-	p.rule("pattern", "share:", "bytes:", "keys:", "average:", "no TTL:", "types")
+	heads := []string{"pattern", "share:", "bytes:", "keys:", "average:", "no TTL:", "types"}
+	owned := saysSomething(v, "owner")
+	if owned {
+		heads = append(heads, "owner")
+	}
+	p.rule(heads...)
 	for _, i := range rows[:min(len(rows), markdownPatterns)] {
-		p.row(mdName(v.text(i, "pattern")), mdText(v.text(i, "share")), v.text(i, "bytes"), v.text(i, "keys"), v.text(i, "avg_bytes"),
-			mdText(Share(ratio(v.int(i, "no_ttl_bytes"), v.int(i, "bytes")))), mdText(middle(v.str(i, "types"), markdownName)))
+		cells := []string{mdName(v.text(i, "pattern")), mdText(v.text(i, "share")), v.text(i, "bytes"), v.text(i, "keys"), v.text(i, "avg_bytes"),
+			mdText(Share(ratio(v.int(i, "no_ttl_bytes"), v.int(i, "bytes")))), mdText(middle(v.str(i, "types"), markdownName))}
+		if owned {
+			cells = append(cells, mdText(middle(ownerName(v.cell(i, "owner").S), markdownName)))
+		}
+		p.row(cells...)
 	}
 	if left := len(rows) - markdownPatterns; left > 0 {
 		p.line("")

@@ -26,40 +26,45 @@ func TestMarkdownInert(t *testing.T) {
 		reports = append(reports, randomReport(rng))
 	}
 	for _, r := range reports {
-		lines := strings.Split(render(t, "md", r), "\n")
-		columns := 0
-		for _, line := range lines {
-			if strings.ContainsFunc(line, unicode.IsControl) {
-				t.Fatalf("control byte in %q", line)
+		checkMarkdown(t, render(t, "md", r))
+	}
+}
+
+func checkMarkdown(t *testing.T, page string) {
+	t.Helper()
+	lines := strings.Split(page, "\n")
+	columns := 0
+	for _, line := range lines {
+		if strings.ContainsFunc(line, unicode.IsControl) {
+			t.Fatalf("control byte in %q", line)
+		}
+		bare := mdSpan.ReplaceAllStringFunc(line, func(s string) string {
+			if strings.ContainsAny(s, "|<>&") || strings.Contains(s, "{{") || strings.Contains(s, "{%") || strings.HasSuffix(s, "\\`") {
+				t.Errorf("%q is not safe as code", s)
 			}
-			bare := mdSpan.ReplaceAllStringFunc(line, func(s string) string {
-				if strings.ContainsAny(s, "|<>&") || strings.Contains(s, "{{") || strings.Contains(s, "{%") || strings.HasSuffix(s, "\\`") {
-					t.Errorf("%q is not safe as code", s)
-				}
-				return ""
-			})
-			if strings.HasPrefix(line, "|") {
-				n := strings.Count(bare, "|")
-				if columns == 0 {
-					columns = n
-				}
-				if n != columns || !strings.HasSuffix(line, "|") {
-					t.Fatalf("%d bars, not %d: %q", n, columns, line)
-				}
-			} else {
-				columns = 0
+			return ""
+		})
+		if strings.HasPrefix(line, "|") {
+			n := strings.Count(bare, "|")
+			if columns == 0 {
+				columns = n
 			}
-			bare = strings.TrimPrefix(strings.Trim(bare, "| "), "> ")
-			bare = strings.TrimLeft(bare, "#->")
-			bare = mdBold.ReplaceAllStringFunc(bare, func(s string) string { return strings.Trim(s, "*") })
-			for cell := range strings.SplitSeq(bare, "|") {
-				cell = mdTags.ReplaceAllString(mdEnts.ReplaceAllString(cell, ""), "")
-				if strings.Trim(cell, " :-!") == "" {
-					continue // the rule under a head
-				}
-				if strings.ContainsAny(cell, "\\`*_[]<>&~$^@#") || mdLinks.MatchString(cell) || strings.Contains(cell, "{{") {
-					t.Fatalf("%q is active in %q", cell, line)
-				}
+			if n != columns || !strings.HasSuffix(line, "|") {
+				t.Fatalf("%d bars, not %d: %q", n, columns, line)
+			}
+		} else {
+			columns = 0
+		}
+		bare = strings.TrimPrefix(strings.Trim(bare, "| "), "> ")
+		bare = strings.TrimLeft(bare, "#->")
+		bare = mdBold.ReplaceAllStringFunc(bare, func(s string) string { return strings.Trim(s, "*") })
+		for cell := range strings.SplitSeq(bare, "|") {
+			cell = mdTags.ReplaceAllString(mdEnts.ReplaceAllString(cell, ""), "")
+			if strings.Trim(cell, " :-!") == "" {
+				continue // the rule under a head
+			}
+			if strings.ContainsAny(cell, "\\`*_[]<>&~$^@#") || mdLinks.MatchString(cell) || strings.Contains(cell, "{{") {
+				t.Fatalf("%q is active in %q", cell, line)
 			}
 		}
 	}

@@ -15,6 +15,7 @@ import (
 const (
 	promPatterns  = 50
 	promTypes     = 100
+	promOwners    = 100
 	promDatabases = 64
 	promDumps     = 100
 	promName      = 200 // columns of a label's value; longer ones are cut in the middle
@@ -35,12 +36,23 @@ func writeProm(w io.Writer, r *Report) error {
 	p.whole(r)
 	p.memory(r)
 	p.dumps(r)
-	p.table(r, "patterns", []string{"pattern"}, promPatterns, []promColumn{
+	labels := []string{"pattern"}
+	if v := r.view("patterns"); v != nil && saysSomething(v, "owner") {
+		labels = append(labels, "owner")
+	}
+	p.table(r, "patterns", labels, promPatterns, []promColumn{
 		{"keys", "rdbaudit_pattern_keys", "Keys of the largest patterns"},
 		{"bytes", "rdbaudit_pattern_bytes", "Bytes of the largest patterns"},
 		{"no_ttl_keys", "rdbaudit_pattern_no_ttl_keys", "Keys without a TTL of the largest patterns"},
 		{"no_ttl_bytes", "rdbaudit_pattern_no_ttl_bytes", "Bytes of keys without a TTL of the largest patterns"},
 		{"expired_keys", "rdbaudit_pattern_expired_keys", "Keys of the largest patterns whose TTL has run out"},
+	})
+	p.table(r, "owners", []string{"owner"}, promOwners, []promColumn{
+		{"keys", "rdbaudit_owner_keys", "Keys by owner, as the rules name them; without a name what nobody owns"},
+		{"bytes", "rdbaudit_owner_bytes", "Bytes by owner"},
+		{"no_ttl_keys", "rdbaudit_owner_no_ttl_keys", "Keys without a TTL by owner"},
+		{"no_ttl_bytes", "rdbaudit_owner_no_ttl_bytes", "Bytes of keys without a TTL by owner"},
+		{"expired_bytes", "rdbaudit_owner_expired_bytes", "Bytes of keys whose TTL has run out by owner"},
 	})
 	p.table(r, "types", []string{"type", "encoding"}, promTypes, []promColumn{
 		{"keys", "rdbaudit_type_keys", "Keys by type and encoding"},
@@ -210,6 +222,9 @@ func (p *promPage) table(r *Report, name string, labels []string, most int, colu
 			text := c.S
 			if i, ok := v.at[l]; ok && !isText(v.Columns[i].Kind) {
 				text = strconv.FormatInt(c.I, 10)
+			}
+			if l == "owner" {
+				text = ownerName(text)
 			}
 			s.labels = append(s.labels, l, promValue(text))
 		}

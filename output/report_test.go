@@ -123,6 +123,7 @@ func sampleReport() *Report {
 			{Name: "databases", Title: "Databases", Columns: columns("database count", "keys count", "bytes bytes", "share share", "no_ttl_keys count"), Rows: [][]aggregate.Cell{
 				row(0, 6_523_000, total-1000, 0.9999, 4_923_456), row(7, 497, 1000, 0.0001, 0)}},
 			evictionTable(),
+			ownersTable(),
 			{Name: "idle", Title: "Idle time", Columns: columns("idle text", "keys count", "bytes bytes", "share share"), Notes: []string{"The dump does not say when keys were last used."}},
 		},
 		Warnings: []string{"backups/prod-2.rdb: no stored checksum; \x1b[31mwhat was read\x1b[0m could not be held against one, so a flipped bit in a value would go unseen"},

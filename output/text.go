@@ -24,7 +24,7 @@ func WriteText(w io.Writer, r *Report, o TextOptions) error {
 	}
 	o.Width = max(o.Width, 40)
 	p := &textPage{w: bufio.NewWriter(w), r: r, o: o}
-	for _, section := range []func(){p.warnings, p.sources, p.leads, p.memory, p.patterns, p.largest, p.eviction, p.findings, p.tables, p.notes} {
+	for _, section := range []func(){p.warnings, p.sources, p.leads, p.memory, p.patterns, p.owners, p.largest, p.eviction, p.findings, p.tables, p.notes} {
 		section()
 	}
 	return p.w.Flush()

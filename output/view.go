@@ -584,6 +584,9 @@ func parentsByText(v *tableView) []int {
 // the machine formats give as two numbers, become its label, or go where it has one.
 func readable(t *aggregate.Table) *tableView {
 	v := viewOf(t)
+	if t.Name == "owners" {
+		return readableOwners(v)
+	}
 	from, to := -1, -1
 	for i, c := range t.Columns {
 		switch {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"regexp"
 	"slices"
 	"strconv"
@@ -12,10 +13,13 @@ import (
 	"rdbaudit/output"
 )
 
-// rule is one --fail-on: a metric of the pattern table, over the patterns that
-// match, against a number. A rule that holds true is broken.
+// rule is one --fail-on, or fail in a rules file: a metric of the pattern
+// table, over the patterns that match, against a number. A rule that holds true
+// is broken.
 type rule struct {
 	text    string
+	from    string // for messages: the flag, or the line of the file
+	where   string // file and line, "" for a flag
 	metric  string // a column of the pattern table
 	pattern string // with * for any text, "" for the whole dump
 	op      string
@@ -30,13 +34,13 @@ var evictionMetrics = []string{"evicted_keys", "evicted_bytes", "evicted_share",
 var ruleForm = regexp.MustCompile(`^\s*([a-z0-9_-]+)\s*(?:\(\s*(.*?)\s*\))?\s*(>=|<=|==|!=|>|<)\s*(\S+)\s*$`)
 
 // parseRule reads 'metric(PATTERN) > NUMBER'. Metrics are the columns of the
-// pattern table, with - or _; sizes take units.
-func parseRule(text string) (*rule, error) {
+// pattern table, with - or _; sizes take units. From says where it stands.
+func parseRule(from, text string) (*rule, error) {
 	m := ruleForm.FindStringSubmatch(text)
 	if m == nil {
-		return nil, usageError("--fail-on %q: want METRIC(PATTERN) > NUMBER, as in 'no-ttl-bytes(session:*) > 1GB'", text)
+		return nil, usageError("%s: want METRIC(PATTERN) > NUMBER, as in 'no-ttl-bytes(session:*) > 1GB'", from)
 	}
-	r := &rule{text: strings.TrimSpace(text), metric: strings.ReplaceAll(m[1], "-", "_"), pattern: m[2], op: m[3]}
+	r := &rule{text: strings.TrimSpace(text), from: from, metric: strings.ReplaceAll(m[1], "-", "_"), pattern: m[2], op: m[3]}
 	var known []string
 	ok := false
 	for _, c := range aggregate.PatternColumns() {
@@ -50,21 +54,25 @@ func parseRule(text string) (*rule, error) {
 	}
 	known = append(known, evictionMetrics...)
 	if r.evicted = slices.Contains(evictionMetrics, r.metric); !ok && !r.evicted {
-		return nil, usageError("--fail-on %q: no metric is called %s; there are %s", text, m[1], strings.Join(known, ", "))
+		hint := ""
+		if meant := nearest(r.metric, known); meant != "" {
+			hint = " did you mean " + meant + "?"
+		}
+		return nil, usageError("%s: no metric is called %s;%s there are %s", from, m[1], hint, strings.Join(known, ", "))
 	}
 	number := m[4]
 	if pct, is := strings.CutSuffix(number, "%"); is {
 		f, err := strconv.ParseFloat(pct, 64)
-		if err != nil {
-			return nil, usageError("--fail-on %q: %q is not a number", text, number)
+		if err != nil || math.IsNaN(f) {
+			return nil, usageError("%s: %q is not a number", from, number)
 		}
 		r.value = f / 100
-	} else if f, err := strconv.ParseFloat(number, 64); err == nil {
+	} else if f, err := strconv.ParseFloat(number, 64); err == nil && !math.IsNaN(f) {
 		r.value = f
 	} else if n, err := estimate.ParseSize(number); err == nil {
 		r.value = float64(n)
 	} else {
-		return nil, usageError("--fail-on %q: %q is neither a number nor a size such as 1GB", text, number)
+		return nil, usageError("%s: %q is neither a number nor a size such as 1GB", from, number)
 	}
 	if r.pattern != "" {
 		parts := strings.Split(r.pattern, "*")
@@ -135,7 +143,7 @@ func (r *rule) broken(rows [][]aggregate.Cell, o *aggregate.Outcome) (string, bo
 		if o != nil {
 			why = o.Unknown
 		}
-		return fmt.Sprintf("rule cannot be told: %s: %s", r.text, why), true
+		return r.say("rule cannot be told", why, rows), true
 	default:
 		got = r.measureEvicted(o)
 	}
@@ -154,9 +162,55 @@ func (r *rule) broken(rows [][]aggregate.Cell, o *aggregate.Outcome) (string, bo
 	default:
 		is = got != r.value
 	}
-	shown := strconv.FormatFloat(got, 'f', -1, 64)
-	if strings.HasSuffix(r.metric, "bytes") {
-		shown = fmt.Sprintf("%s (%s)", shown, output.Bytes(int64(got)))
+	if !is {
+		return "", false
 	}
-	return fmt.Sprintf("rule broken: %s: it is %s", r.text, shown), is
+	return r.say("rule broken", fmt.Sprintf("it is %s, the limit is %s", r.figure(got), r.figure(r.value)), rows), true
+}
+
+// say makes the message: where the rule stands, what it says, what is, and who
+// owns the patterns that it looks at.
+func (r *rule) say(what, figures string, rows [][]aggregate.Cell) string {
+	s := what + ": " + printable(r.text) + ": " + figures
+	if r.where != "" {
+		s = r.where + ": " + s
+	}
+	if r.glob == nil {
+		return s // of the whole dump, which is nobody's
+	}
+	column, owner := 0, 0
+	by := r.metric
+	if r.evicted {
+		by = "bytes"
+	}
+	for i, c := range aggregate.PatternColumns() {
+		switch c.Name {
+		case by:
+			column = i
+		case "owner":
+			owner = i
+		}
+	}
+	held := make(map[string]float64)
+	for _, row := range rows {
+		if name := row[owner].S; row[2].I == 1 && name != "" && r.glob.MatchString(row[0].S) {
+			held[name] += float64(row[column].I) + row[column].F
+		}
+	}
+	if owners := ownersOf(held); owners != "" {
+		s += "; " + owners
+	}
+	return s
+}
+
+// figure is a value of the metric, exact and for people.
+func (r *rule) figure(v float64) string {
+	s := strconv.FormatFloat(v, 'f', -1, 64)
+	switch {
+	case strings.HasSuffix(r.metric, "bytes"):
+		s += " (" + output.Bytes(int64(v)) + ")"
+	case strings.HasSuffix(r.metric, "share"):
+		s += " (" + output.Share(v) + ")"
+	}
+	return s
 }

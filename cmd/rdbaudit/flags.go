@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -327,6 +328,8 @@ type patternFlags struct {
 	separators  []string
 	depth, top  int
 	patterns    []string
+	rulesPath   string
+	rules       *ruleSet // what is in it, after options
 	measure     string
 	now         string
 	tableMemory string
@@ -336,12 +339,22 @@ func (p *patternFlags) add(fs *pflag.FlagSet) {
 	fs.StringArrayVar(&p.separators, "separator", nil, "where key names are cut into segments (repeatable; default :)")
 	fs.IntVar(&p.depth, "depth", 6, "most segments of a pattern")
 	fs.StringArrayVar(&p.patterns, "pattern", nil, "a pattern of your own, tried first: 'tenant:<name>:cache:*'")
+	fs.StringVar(&p.rulesPath, "rules", "", "patterns of your own with their owners, and what must not be, from FILE; --pattern comes first")
 	fs.StringVar(&p.measure, "measure", "allocated", "sum what the allocator holds (allocated) or what MEMORY USAGE says (usage)")
 	fs.StringVar(&p.now, "now", "", "the moment TTLs are held against: RFC 3339 or unix seconds (default: when the dump was made)")
 }
 
 func (p *patternFlags) options() (*aggregate.Options, error) {
-	o := &aggregate.Options{Separators: p.separators, Depth: p.depth, Top: p.top, Patterns: p.patterns}
+	o := &aggregate.Options{Separators: p.separators, Depth: p.depth, Top: p.top}
+	p.rules = &ruleSet{}
+	if p.rulesPath != "" {
+		var err error
+		if p.rules, err = readRules(p.rulesPath, p.separators); err != nil {
+			return nil, err
+		}
+	}
+	o.Patterns = slices.Concat(p.patterns, p.rules.patterns)
+	o.Owners = slices.Concat(make([]string, len(p.patterns)), p.rules.owners)
 	switch p.measure {
 	case "usage":
 		o.Usage = true

@@ -89,8 +89,9 @@ func (k *keyRows) format(rows output.KeyWriter, to *redirect, p *aggregate.Patte
 			rec := &b.recs[i]
 			rec.Key = b.names[from:b.ends[i]]
 			from = b.ends[i]
-			pattern = p.Append(pattern[:0], rec.Key)
-			if err := rows.Add(rec, pattern, "", b.source); err != nil {
+			var owner string
+			pattern, owner = p.AppendOwned(pattern[:0], rec.Key)
+			if err := rows.Add(rec, pattern, owner, b.source); err != nil {
 				k.fail(err)
 				break
 			}

@@ -27,7 +27,10 @@ lfu_frequency, field_ttls, slot, pattern, owner, source.
 
   rdbaudit keys dump.rdb > keys.csv
   rdbaudit keys --type hash --min-size 1mb --format table dump.rdb
-  rdbaudit keys --format list -0 --in 'session:{uuid}' dump.rdb | xargs -0 redis-cli unlink`,
+  rdbaudit keys --format list -0 --in 'session:{uuid}' dump.rdb | xargs -0 redis-cli unlink
+
+A rules file (--rules) fills the columns pattern and owner as in reports; see
+rdbaudit help report.`,
 		setup: func(fs *pflag.FlagSet) func(*env, []string) error {
 			var (
 				model    modelFlags

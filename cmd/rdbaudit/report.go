@@ -32,7 +32,8 @@ of their ending or FORMAT=PATH, and - is stdout:
   rdbaudit report --maxmemory 8gb --maxmemory-policy allkeys-lru dump.rdb
   zcat dump.rdb.gz | rdbaudit report -
 
-With --maxmemory it also says which keys each maxmemory-policy would evict.`,
+With --maxmemory it also says which keys each maxmemory-policy would evict.
+` + rulesHelp,
 		setup: func(fs *pflag.FlagSet) func(*env, []string) error {
 			var f reportFlags
 			fs.StringArrayVarP(&f.outputs, "output", "o", nil, "write to PATH, or FORMAT=PATH (repeatable): "+formatExts())
@@ -172,12 +173,13 @@ func (f *reportFlags) run(e *env, args []string) error {
 		return usageError("--json-values is full, sample or off, not %q", f.json)
 	}
 	for _, text := range f.failOn {
-		r, err := parseRule(text)
+		r, err := parseRule(fmt.Sprintf("--fail-on %q", text), text)
 		if err != nil {
 			return err
 		}
 		f.rules = append(f.rules, r)
 	}
+	f.rules = append(f.rules, f.patterns.rules.fails...)
 	targets, err := f.targets()
 	if err != nil {
 		return err
@@ -200,7 +202,7 @@ func (f *reportFlags) run(e *env, args []string) error {
 	opts.Eviction = f.eviction.max > 0 && !f.filter.active
 	for _, r := range f.rules {
 		if r.evicted && (!opts.Eviction || f.eviction.policy == "") {
-			return usageError("--fail-on %q needs --maxmemory and --maxmemory-policy, or --config or --info that have them, and no filter", r.text)
+			return usageError("%s: needs --maxmemory and --maxmemory-policy, or --config or --info that have them, and no filter", r.from)
 		}
 	}
 	inputs, err := expand(args)
