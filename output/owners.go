@@ -47,8 +47,11 @@ func (p *textPage) owners() {
 	p.head("owners", p.r.measureName())
 	g := grid{columns: []gridColumn{
 		{head: "owner", flex: true}, {bar: true, drop: 2}, {head: "share", right: true}, {head: "bytes", right: true},
-		{head: "keys", right: true}, {head: "no TTL", right: true, drop: 3}, {head: "expired", right: true, drop: 4},
+		{head: "keys", right: true}, {head: "no TTL", right: true, drop: 3}, {right: true, drop: 4},
 	}}
+	if saysSomething(v, "expired_bytes") {
+		g.columns[len(g.columns)-1].head = "expired"
+	}
 	largest := int64(0)
 	for row := range v.Rows {
 		largest = max(largest, v.int(row, "bytes"))

@@ -22,7 +22,7 @@ const (
 	exitFailed  = 1 // no dump could be read, an output failed, a KEY was not there
 	exitUsage   = 2
 	exitDamaged = 3 // a dump was damaged or unreadable; what could be read was reported
-	exitRule    = 4 // a rule of --fail-on was broken
+	exitRule    = 4 // a rule of --fail-on or of a rules file was broken
 )
 
 // env is what a command works with: nothing else of the process is touched.

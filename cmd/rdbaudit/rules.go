@@ -15,8 +15,9 @@ import (
 // rulesHelp tells the form of a rules file, in the help of commands that read one.
 const rulesHelp = `
 A rules file (--rules) has a line for each of your own patterns, with its owner
-if it has one, and for each thing that must not be. The first pattern that
-matches wins; lines that begin with # are comments:
+if it has one, and for each thing that must not be, as with --fail-on: exit
+status 4 if it is. The first pattern that matches wins; lines that begin with #
+are comments:
 
   # carts go to checkout, all other sessions to identity
   pattern session:<id>:cart owner checkout
