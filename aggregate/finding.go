@@ -204,6 +204,9 @@ func findLost(a *auditor) {
 				advice = append(advice, fmt.Sprintf("%s %d", a.setting(t, "value"), s.maxLen))
 			}
 			caveat := "; packed collections are searched from their start, so raise it in steps and watch latency"
+			if s.overEntries+s.overValue == 0 {
+				caveat = "; an intset is searched by halving, but each insertion moves what lies behind it, so raise it in steps"
+			}
 			if s.overValue > 0 {
 				caveat += ", or move the long field out"
 			}
