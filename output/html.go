@@ -15,13 +15,15 @@ import (
 	"rdbaudit/aggregate"
 )
 
-//go:embed web
+//go:embed web/report.html web/report.css web/report.js web/draw.js web/charts.min.js web/NOTICES.txt
 var web embed.FS
 
 var (
 	pageTemplate = template.Must(template.ParseFS(web, "web/report.html"))
 	pageCSS      = mustRead("web/report.css") + barRules()
-	pageJS       = mustRead("web/report.js")
+	pageJS       = mustRead("web/report.js") + mustRead("web/draw.js")
+	pageCharts   = mustRead("web/charts.min.js") // made by web/build.sh
+	pageNotices  = mustRead("web/NOTICES.txt")
 )
 
 func mustRead(name string) string {
@@ -55,8 +57,10 @@ func barClass(share float64) string {
 // rows, and only so many bytes of them.
 const (
 	pagePatterns     = 5000
-	pagePatternBytes = 2600 << 10
-	pageRows         = 500 // of any other table
+	pagePatternBytes = 2 << 20
+	pagePlain        = 200 // pattern rows that are there without the script
+	pageRows         = 200 // of any other table
+	pageFoldedRows   = 50  // of one that few will open
 	pageSources      = 500
 	pageName         = 160 // columns of a name; longer ones are cut in the middle
 )
@@ -64,7 +68,9 @@ const (
 type page struct {
 	CSP         template.HTML
 	CSS         template.CSS
+	Charts      template.JS
 	JS, Data    template.JS
+	Notices     string
 	Version     string
 	Title       string
 	Subtitle    string
@@ -76,6 +82,8 @@ type page struct {
 	MemorySums  []fact
 	MemoryNotes []string
 	Patterns    *pagePatternTable
+	Findings    *pageFindings
+	Eviction    *pageEviction
 	Largest     []pageTable
 	Tables      []pageTable
 	Sources     []pageSource
@@ -94,67 +102,19 @@ type memoryRect struct {
 }
 
 type pageHead struct {
-	Head, Doc string
-	Num, Bar  bool
+	Name, Head, Doc string
+	Num, Bar        bool
 }
 
 type pageCell struct{ Text, Title, Bar, Class, Value string }
 
 type pageTable struct {
 	ID, Title, Count string
-	Wide             bool
+	Chart, Says      string // how the script draws it, and of what
+	Wide, Folded     bool
 	Heads            []pageHead
 	Rows             []struct{ Cells []pageCell }
 	Notes            []string
-}
-
-type pagePatternTable struct {
-	Count string
-	Heads []pageHead
-	Rows  []pagePatternRow
-	Notes []string
-}
-
-type pagePatternRow struct {
-	Class, Prefix, Label string
-	Cells                []pageCell
-}
-
-// Body is the rows as HTML: thousands of them, which a template takes half a second for.
-func (t *pagePatternTable) Body() template.HTML {
-	var b strings.Builder
-	text := func(s string) { template.HTMLEscape(&b, []byte(s)) }
-	attr := func(name, value string) {
-		if value != "" {
-			b.WriteString(" " + name + `="`)
-			text(value)
-			b.WriteByte('"')
-		}
-	}
-	for i := range t.Rows {
-		row := &t.Rows[i]
-		b.WriteString("\n<tr")
-		attr("class", row.Class)
-		b.WriteString(`><th scope="row"><span>`)
-		text(row.Prefix)
-		b.WriteString("</span>")
-		text(row.Label)
-		b.WriteString("</th>")
-		for j := range row.Cells {
-			c := &row.Cells[j]
-			if c.Bar != "" {
-				b.WriteString("<td><i")
-				attr("class", c.Bar)
-				b.WriteString("></i>")
-			}
-			b.WriteString("<td")
-			attr("class", c.Class)
-			attr("title", c.Title)
-			b.WriteByte('>')
-			text(c.Text)
-		}
-	}
-	return template.HTML(b.String())
 }
 
 type pageSource struct {
@@ -181,10 +141,10 @@ func sourceHash(s string) string {
 
 func newPage(r *Report) *page {
 	p := &page{
-		CSS: template.CSS(pageCSS), JS: template.JS(pageJS),
+		CSS: template.CSS(pageCSS), Charts: template.JS(pageCharts), JS: template.JS(pageJS), Notices: pageNotices,
 		// The hashes hold nothing that HTML would read.
 		CSP: template.HTML(`<meta http-equiv="Content-Security-Policy" content="default-src 'none'; base-uri 'none'; form-action 'none'; script-src ` +
-			sourceHash(pageJS) + `; style-src ` + sourceHash(pageCSS) + `; img-src data:">`),
+			sourceHash(pageCharts) + ` ` + sourceHash(pageJS) + `; style-src ` + sourceHash(pageCSS) + `; img-src data:">`),
 		Version: prose(r.Version), Title: reportTitle(r), Warnings: r.firstLines(), Lead: r.lead(),
 		ModelLine: r.modelLine(), MemoryNotes: r.memoryNotes(), SourceCount: plural(int64(len(r.Sources)), "file"),
 	}
@@ -200,6 +160,8 @@ func newPage(r *Report) *page {
 	p.memory(r)
 	var data []byte
 	data, p.Patterns = patternPage(r)
+	p.Findings = findingsPage(r)
+	p.Eviction = evictionPage(r)
 	for i := range r.Tables {
 		t := &r.Tables[i]
 		switch {
@@ -207,6 +169,7 @@ func newPage(r *Report) *page {
 		case t.Name == "databases" && len(t.Rows) == 1: // the cards say it all
 		case t.Name == "largest":
 			p.Largest = largestPage(t)
+		case t.Name == "findings" || t.Name == "eviction": // shown in ways of their own
 		default:
 			p.Tables = append(p.Tables, tablePage(readable(t), pageRows))
 		}
@@ -280,186 +243,20 @@ func percent(f float64) string {
 	return strconv.FormatFloat(min(max(roundShare(f)*100, 0), 100), 'f', 2, 64) + "%"
 }
 
-// pagePatternColumns are the columns of the page's pattern table after the
-// pattern itself, those that say something. What stands first stays on a phone.
-var pagePatternColumns = []struct{ name, head string }{
-	{"share", "share"}, {"bytes", "bytes"}, {"keys", "keys"}, {"no_ttl_bytes", "no TTL"}, {"types", "types"},
-	{"avg_bytes", "average"}, {"p50_bytes", "median"}, {"p99_bytes", "p99"}, {"max_bytes", "largest"}, {"ttl_p50_seconds", "median TTL"},
-	{"encodings", "encodings"}, {"owner", "owner"},
-	{"idle_p50_seconds", "median idle"}, {"expired_bytes", "expired"}, {"elements", "elements"}, {"field_ttl_keys", "field TTLs"},
-}
-
-// patternPage is the pattern table as rows of HTML, with what the page's
-// script needs beside them: parents, leaves and exact values.
-func patternPage(r *Report) (data []byte, out *pagePatternTable) {
-	data = []byte(`{"patterns":`)
-	v := r.view("patterns")
-	if v == nil || len(v.Rows) == 0 || !v.has("pattern") || !v.has("bytes") {
-		return append(data, "null}"...), nil
-	}
-	nodes := compactTree(v, patternTree(v))
-	keep := pageNodes(v, nodes)
-	out = &pagePatternTable{Heads: []pageHead{{Head: "pattern"}}}
-	if i := v.at["pattern"]; true {
-		out.Heads[0].Doc = prose(v.Columns[i].Doc)
-	}
-	data = append(data, `{"columns":[`...)
-	var columns []string
-	for _, c := range pagePatternColumns {
-		i, ok := v.at[c.name]
-		if !ok || c.name != "bytes" && !saysSomething(v, c.name) {
-			continue
-		}
-		if len(columns) > 0 {
-			data = append(data, ',')
-		}
-		if c.name == "no_ttl_bytes" {
-			data = append(data, `"no_ttl_share"`...) // as it reads in the row
-		} else {
-			data = appendJSON(data, c.name)
-		}
-		columns = append(columns, c.name)
-		out.Heads = append(out.Heads, pageHead{Head: c.head, Doc: prose(v.Columns[i].Doc), Num: !isText(v.Columns[i].Kind), Bar: c.name == "share"})
-	}
-	largest := 0.0
-	for _, n := range keep {
-		largest = max(largest, v.share(nodes[n].row, "share"))
-	}
-	var parents, leaves, rows []byte
-	place := make(map[int]int, len(keep)) // of a node among those kept
-	for at, n := range keep {
-		place[n] = at
-		row := nodes[n].row
-		sep := byte(',')
-		if at == 0 {
-			sep = '['
-		}
-		parent := -1
-		label, prefix := middle(v.text(row, "pattern"), pageName), ""
-		if above := nodes[n].parent; above >= 0 {
-			parent = place[above]
-			stem := patternStem(v.str(nodes[above].row, "pattern"))
-			if len(label) > len(stem) && label[:len(stem)] == stem {
-				prefix, label = stem, label[len(stem):]
-			}
-		}
-		pr := pagePatternRow{Prefix: prefix, Label: label}
-		if level := nodes[n].level; level > 0 {
-			pr.Class = "l" + strconv.Itoa(min(level, 8))
-		}
-		rows = append(rows, sep)
-		for j, name := range columns {
-			cell := v.cell(row, name)
-			pc := pageCell{Text: v.text(row, name)}
-			switch name {
-			case "share":
-				pc.Bar = barClass(v.share(row, name) / max(largest, 1e-12))
-			case "no_ttl_bytes":
-				pc.Title = pc.Text
-				pc.Text = Share(ratio(cell.I, v.int(row, "bytes")))
-			case "max_bytes":
-				pc.Title = middle(v.str(row, "max_key"), pageName/2)
-			}
-			if isText(v.Columns[v.at[name]].Kind) {
-				pc.Class = "t"
-				// Shares of many types or encodings are cut to the column's width.
-				if len(pc.Text) > 20 {
-					pc.Title = pc.Text
-				}
-			}
-			pr.Cells = append(pr.Cells, pc)
-			inner := byte(',')
-			if j == 0 {
-				inner = '['
-			}
-			rows = append(rows, inner)
-			if name == "no_ttl_bytes" {
-				rows = appendShare(rows, ratio(cell.I, v.int(row, "bytes")))
-			} else {
-				rows = appendJSONCell(rows, v.Columns[v.at[name]].Kind, cell)
-			}
-		}
-		rows = append(rows, ']')
-		parents = strconv.AppendInt(append(parents, sep), int64(parent), 10)
-		leaves = strconv.AppendInt(append(leaves, sep), v.int(row, "leaf"), 10)
-		out.Rows = append(out.Rows, pr)
-	}
-	data = append(append(data, `],"parents":`...), parents...)
-	data = append(append(data, `],"leaf":`...), leaves...)
-	data = append(append(data, `],"rows":`...), rows...)
-	data = append(data, "]}}"...)
-	out.Count = plural(int64(len(v.Rows)), "row")
-	if left := len(nodes) - len(keep); left > 0 {
-		out.Count = "the largest " + Count(int64(len(keep))) + " of " + plural(int64(len(v.Rows)), "row")
-		out.Notes = append(out.Notes, plural(int64(left), "smaller row")+" are left out to keep the page small; the CSV (-o patterns.csv) has them all.")
-	}
-	for _, n := range v.Notes {
-		out.Notes = append(out.Notes, prose(n))
-	}
-	return data, out
-}
-
-// pageNodes picks the largest nodes that fit the page, in tree order. With a
-// node come all that it is under, as these hold at least as much.
-func pageNodes(v *tableView, nodes []patternNode) []int {
-	order := make([]int, len(nodes))
-	for i := range order {
-		order[i] = i
-	}
-	bytes := v.ints("bytes")
-	sortBy(order, func(i int) int64 { return -bytes[nodes[i].row] })
-	keep := make([]bool, len(nodes))
-	n, size := 0, 0
-	for _, i := range order {
-		var path []int
-		for p := i; p >= 0 && !keep[p]; p = nodes[p].parent {
-			path = append(path, p)
-			size += pageRowBytes(v, nodes[p].row)
-		}
-		if n += len(path); n > pagePatterns || size > pagePatternBytes {
-			break
-		}
-		for _, p := range path {
-			keep[p] = true
-		}
-	}
-	var kept []int
-	for i, k := range keep {
-		if k {
-			kept = append(kept, i)
-		}
-	}
-	return kept
-}
-
-// pageRowBytes is more than a row takes in the page, script data included.
-func pageRowBytes(v *tableView, row int) int {
-	n := 60
-	for j, c := range v.Columns {
-		if s := v.Rows[row][j].S; isText(c.Kind) {
-			// A byte is at most six as an entity or an escape; a cut name is short.
-			text := min(len(s), 4*pageName)
-			for k := range text {
-				switch s[k] {
-				case '<', '>', '&', '"', '\'', '+':
-					text += 5
-				}
-			}
-			n += text
-			if c.Name == "types" || c.Name == "encodings" || c.Name == "owner" {
-				n += text
-			}
-		} else {
-			n += 18
-		}
-	}
-	return n
+// charts says how the script draws a table, above it: rings of its first
+// columns, or bars named by its first.
+var charts = map[string]string{
+	"types": "rings", "sizes": "bars", "ttl": "bars", "idle": "bars", "frequency": "bars", "expiry_peaks": "bars",
+	"slots": "bars", "nodes": "bars", "hash_tags": "bars", "owners": "bars",
 }
 
 // tablePage is any other table as HTML.
 func tablePage(v *tableView, most int) pageTable {
 	t := v.Table
-	out := pageTable{ID: "t-" + clean(t.Name), Title: prose(t.Title)}
+	out := pageTable{ID: "t-" + clean(t.Name), Title: prose(t.Title), Chart: charts[t.Name], Folded: t.Name == "audit"}
+	if out.Folded {
+		most = min(most, pageFoldedRows)
+	}
 	if out.Count = plural(int64(len(t.Rows)), "row"); len(t.Rows) < 8 {
 		out.Count = ""
 	}
@@ -484,10 +281,14 @@ func tablePage(v *tableView, most int) pageTable {
 	for j, c := range t.Columns {
 		if saysSomething(v, c.Name) || j == 0 {
 			columns = append(columns, j)
-			out.Heads = append(out.Heads, pageHead{Head: headText(c.Name), Doc: prose(c.Doc), Num: !isText(c.Kind), Bar: c.Name == bar})
+			out.Heads = append(out.Heads, pageHead{Name: clean(c.Name), Head: headText(c.Name), Doc: prose(c.Doc), Num: !isText(c.Kind), Bar: c.Name == bar})
 		}
 	}
 	out.Wide = len(columns) > 6
+	if len(t.Rows) < 2 || !v.has("bytes") {
+		out.Chart = ""
+	}
+	out.Says = "Chart of the table below: " + out.Title + ", by bytes"
 	for i, row := range t.Rows {
 		if i == most {
 			out.Count = "the first " + Count(int64(most)) + " of " + plural(int64(len(t.Rows)), "row")

@@ -46,10 +46,10 @@ func TestHTMLInert(t *testing.T) {
 	for i, r := range reports {
 		page := render(t, "html", r)
 		scripts := scriptTag.FindAllStringSubmatch(page, -1)
-		if len(scripts) != 2 || scripts[0][1] != ` type="application/json" id="data"` || scripts[1][1] != "" {
+		if len(scripts) != 3 || scripts[0][1] != ` type="application/json" id="data"` || scripts[1][1] != "" || scripts[2][1] != "" {
 			t.Fatalf("report %d: %d scripts", i, len(scripts))
 		}
-		if strings.Count(strings.ToLower(page), "<script") != 2 {
+		if strings.Count(strings.ToLower(page), "<script") != 3 {
 			t.Fatalf("report %d: a name opens a script", i)
 		}
 		if !json.Valid([]byte(scripts[0][2])) || strings.ContainsAny(scripts[0][2], "<>&") {
@@ -61,7 +61,7 @@ func TestHTMLInert(t *testing.T) {
 			t.Fatalf("report %d: no style or no policy", i)
 		}
 		policy := html.UnescapeString(csp[1])
-		for _, want := range []string{"default-src 'none'", "script-src " + hashOf(scripts[1][2]) + ";", "style-src " + hashOf(style[1]) + ";", "base-uri 'none'", "form-action 'none'"} {
+		for _, want := range []string{"default-src 'none'", "script-src " + hashOf(scripts[1][2]) + " " + hashOf(scripts[2][2]) + ";", "style-src " + hashOf(style[1]) + ";", "base-uri 'none'", "form-action 'none'"} {
 			if !strings.Contains(policy, want) {
 				t.Fatalf("report %d: the policy %q lacks %q", i, policy, want)
 			}
@@ -69,7 +69,7 @@ func TestHTMLInert(t *testing.T) {
 		if strings.Contains(policy, "unsafe") || strings.Index(page, csp[0]) > strings.Index(page, "<style>") {
 			t.Fatalf("report %d: the policy is weak or late", i)
 		}
-		body := strings.NewReplacer(scripts[0][2], "", scripts[1][2], "", style[1], "").Replace(page)
+		body := strings.NewReplacer(scripts[0][2], "", scripts[1][2], "", scripts[2][2], "", style[1], "", html.EscapeString(pageNotices), "").Replace(page)
 		for _, tag := range anyTag.FindAllStringSubmatch(body, -1) {
 			if !known[tag[1]] {
 				t.Fatalf("report %d: a name makes the tag %s", i, tag[0])
@@ -131,42 +131,67 @@ func TestHTMLSize(t *testing.T) {
 		if c.n > pagePatterns && (!strings.Contains(page, "are left out") || !strings.Contains(page, "patterns.csv")) {
 			t.Errorf("%s: the page does not say that rows are left out", c.what)
 		}
-		t.Logf("%s: %d bytes, %d rows", c.what, len(page), strings.Count(page, `<th scope="row"><span>`))
+		t.Logf("%s: %d bytes, %d rows", c.what, len(page), pageRowsOf(t, page))
 	}
 	// Rows that fit are all there.
 	page := render(t, "html", bigReport(4000, func(i int) string { return fmt.Sprintf("user:{num}:some-feature-%d:state", i) }))
-	if n := strings.Count(page, `<th scope="row"><span>`); n != 4000 || len(page) > most {
+	if n := pageRowsOf(t, page); n != 4000 || len(page) > most {
 		t.Errorf("%d rows of 4000 in %d bytes", n, len(page))
 	}
 }
 
-// What the script sorts by is what stands in the rows.
-func TestHTMLData(t *testing.T) {
-	r := sampleReport()
-	data, table := patternPage(r)
-	var d struct {
-		Patterns struct {
-			Columns []string
-			Parents []int
-			Leaf    []int
-			Rows    [][]any
-		}
-	}
-	if err := json.Unmarshal(data, &d); err != nil {
+// pageRowsOf counts the pattern rows that a page's script has.
+func pageRowsOf(t *testing.T, page string) int {
+	var d struct{ Patterns struct{ Names []string } }
+	if err := json.Unmarshal([]byte(scriptTag.FindStringSubmatch(page)[2]), &d); err != nil {
 		t.Fatal(err)
 	}
-	p := d.Patterns
-	if len(p.Rows) != len(table.Rows) || len(p.Parents) != len(p.Rows) || len(p.Leaf) != len(p.Rows) || len(p.Columns) != len(table.Heads)-1 {
-		t.Fatalf("%d rows, %d parents, %d leaves, %d columns for %d rows and %d heads", len(p.Rows), len(p.Parents), len(p.Leaf), len(p.Columns), len(table.Rows), len(table.Heads))
+	return len(d.Patterns.Names)
+}
+
+// The script has of each row what the report says, and the page shows the largest of them without it.
+func TestHTMLData(t *testing.T) {
+	rng := rand.New(rand.NewPCG(17, 18))
+	reports := []*Report{sampleReport(), bigReport(6000, func(i int) string { return fmt.Sprintf("app:%d", i) })}
+	for range 25 {
+		reports = append(reports, randomReport(rng))
 	}
-	for i, parent := range p.Parents {
-		if parent >= i {
-			t.Errorf("row %d: parent %d comes later", i, parent)
-		}
-		for j, name := range p.Columns {
-			if n, ok := p.Rows[i][j].(float64); ok && name == "bytes" && table.Rows[i].Cells[j].Text != Bytes(int64(n)) {
-				t.Errorf("row %d: %s is %v and reads %q", i, name, n, table.Rows[i].Cells[j].Text)
+	for _, r := range reports {
+		data, table := patternPage(r)
+		var d struct {
+			Patterns struct {
+				Bytes   int64
+				Columns [][2]string
+				Parents []int
+				Leaf    []int
+				Names   []string
+				Stems   []int
+				Rows    [][]any
 			}
+		}
+		if err := json.Unmarshal(data, &d); err != nil {
+			t.Fatal(err)
+		}
+		p := d.Patterns
+		if table == nil {
+			if len(p.Rows) > 0 {
+				t.Fatal("data without a table")
+			}
+			continue
+		}
+		if len(p.Parents) != len(p.Rows) || len(p.Leaf) != len(p.Rows) || len(p.Names) != len(p.Rows) || len(p.Stems) != len(p.Rows) || len(p.Columns) != len(table.Heads)-1 || p.Bytes != r.Totals.Bytes {
+			t.Fatalf("%d rows, %d parents, %d leaves, %d columns for %d heads", len(p.Rows), len(p.Parents), len(p.Leaf), len(p.Columns), len(table.Heads))
+		}
+		for i, parent := range p.Parents {
+			if parent >= i {
+				t.Errorf("row %d: parent %d comes later", i, parent)
+			}
+			if u := utf16Len(p.Names[i]); p.Stems[i] > u || p.Stems[i] == u && u > 0 {
+				t.Errorf("row %d: %d of %d characters are its parent's", i, p.Stems[i], u)
+			}
+		}
+		if len(p.Rows) < len(table.Rows) || len(p.Rows) > pagePatterns {
+			t.Errorf("%d rows of data and %d of HTML", len(p.Rows), len(table.Rows))
 		}
 	}
 	if data, table := patternPage(emptyReport()); table != nil || !json.Valid(data) {

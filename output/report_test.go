@@ -124,6 +124,7 @@ func sampleReport() *Report {
 				row(0, 6_523_000, total-1000, 0.9999, 4_923_456), row(7, 497, 1000, 0.0001, 0)}},
 			evictionTable(),
 			ownersTable(),
+			findingsTable(),
 			{Name: "idle", Title: "Idle time", Columns: columns("idle text", "keys count", "bytes bytes", "share share"), Notes: []string{"The dump does not say when keys were last used."}},
 		},
 		Warnings: []string{"backups/prod-2.rdb: no stored checksum; \x1b[31mwhat was read\x1b[0m could not be held against one, so a flipped bit in a value would go unseen"},
@@ -145,6 +146,18 @@ func evictionTable() aggregate.Table {
 		}
 	}
 	return t
+}
+
+func findingsTable() aggregate.Table {
+	list := []aggregate.Finding{
+		{Kind: "json-strings", Pattern: "session:{uuid}", Keys: 4_000_000, Bytes: 11_000_000_000, After: 7_000_000_000, Sure: "estimated from one of every 8 values", Evidence: "objects of 12 fields", Example: "session:5f2b9c1e-77aa-4a0e-9d2c-0a1b2c3d4e5f", Advice: "store them as hashes"},
+		{Kind: "no-ttl", Pattern: "feature-flags", Keys: 1, Bytes: 1_500_000_000, After: 1_500_000_000, Sure: "exact", Evidence: "8 % of all bytes", Advice: "EXPIRE them"},
+		{Kind: "of a later release", Keys: 3, Bytes: 10, After: 20},
+	}
+	for _, n := range hostileNames {
+		list = append(list, aggregate.Finding{Kind: "ttl-forgotten", Pattern: escaped(n), Keys: 10, Bytes: 1000, After: 900, Evidence: n, Example: escaped(n), Advice: n})
+	}
+	return aggregate.FindingsTable(list)
 }
 
 func emptyReport() *Report {

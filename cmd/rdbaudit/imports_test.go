@@ -31,6 +31,8 @@ var onlyIn = []struct{ pkg, where string }{
 	{"github.com/schollz/progressbar", "cmd"},
 	{"github.com/stretchr/testify", "tests"},
 	{"github.com/hdt3213/rdb", "tests"},
+	{"github.com/chromedp", "tests"},
+	{"github.com/prometheus", "tests"},
 	{"rdbaudit/fixtures", "tests"},
 }
 
