@@ -151,6 +151,19 @@ func (b *tab) shot(name string) {
 	}
 }
 
+// shots keeps pictures of all of the page, and leaves it at its top.
+func (b *tab) shots(name string) {
+	b.Helper()
+	if os.Getenv("RDBAUDIT_SHOTS") == "" {
+		return
+	}
+	for i := range eval[int](b, `Math.ceil(document.documentElement.scrollHeight / innerHeight)`) {
+		eval[bool](b, fmt.Sprintf(`scrollTo(0, %d * innerHeight), true`, i))
+		b.shot(fmt.Sprintf("%s-%d", name, i+1))
+	}
+	eval[bool](b, `scrollTo(0, 0), true`)
+}
+
 func (b *tab) scheme(dark bool) {
 	b.Helper()
 	value := "light"
@@ -193,25 +206,23 @@ func TestBrowserPage(t *testing.T) {
 	b.open(shown(t))
 	b.shot("light")
 	light := eval[string](b, `getComputedStyle(document.body).backgroundColor`)
-	b.do(chromedp.EmulateViewport(1280, 5200))
-	b.shot("light-all")
+	b.do(chromedp.EmulateViewport(1280, 1500))
+	b.shots("light")
 
-	b.do(chromedp.EmulateViewport(1280, 900))
 	b.scheme(true)
 	if dark := eval[string](b, `getComputedStyle(document.body).backgroundColor`); dark == light {
 		t.Errorf("dark mode is as light: %s", dark)
 	}
+	b.shots("dark")
+	b.do(chromedp.EmulateViewport(1280, 900))
 	b.shot("dark")
-	b.do(chromedp.EmulateViewport(1280, 5200))
-	b.shot("dark-all")
 	b.scheme(false)
 
 	b.do(chromedp.EmulateViewport(390, 844))
 	// A phone scrolls down, never sideways.
 	b.wait(`document.documentElement.scrollWidth <= 390`)
 	b.shot("narrow")
-	b.do(chromedp.EmulateViewport(390, 9000))
-	b.shot("narrow-all")
+	b.shots("narrow")
 	b.do(chromedp.EmulateViewport(1280, 900))
 	pdf, err := chromedp.Run(b.ctx, chromedp.PrintToPDF(chromedp.PDFPrintBackground()))
 	if err != nil || len(pdf) < 1000 {

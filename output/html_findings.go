@@ -145,7 +145,7 @@ func evictionPage(r *Report) *pageEviction {
 	for _, q := range e.taking() {
 		p.Taking = append(p.Taking, policy(q))
 	}
-	const most = 50
+	const most = 20
 	for i, q := range e.patterns {
 		if i == most {
 			p.Left = "and " + plural(int64(len(e.patterns)-most), "more row") + "; the CSV (-o csv:eviction=FILE) has them all."

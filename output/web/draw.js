@@ -290,6 +290,13 @@ if (patterns) (() => {
   go(null);
 })();
 
+// Ticks at powers of two are round in KiB and MiB; those of counts the library chooses.
+const ticks = (most) => {
+  let step = 1;
+  while (most / step > 4.5) step *= 2;
+  return { interval: step, max: Math.max(Math.ceil(most / step), 1) * step };
+};
+
 // Charts of tables: <figure data-chart> is followed by the table it shows.
 for (const figure of document.querySelectorAll("figure[data-chart]")) {
   const table = figure.parentNode.querySelector("table");
@@ -349,7 +356,7 @@ for (const figure of document.querySelectorAll("figure[data-chart]")) {
       axisLabel: { color: t.soft, fontSize: 11, interval: rows.length > 14 ? "auto" : 0, rotate: rows.length > 6 ? 35 : 0, width: 96, overflow: "truncate", hideOverlap: true, formatter: (v) => (sizes ? v.split(" to ")[0] : v) },
     },
     yAxis: {
-      type: "value", splitNumber: 3, splitLine: { lineStyle: { color: t.line } },
+      type: "value", ...(by === "bytes" ? ticks(Math.max(...rows.map((r) => r.bytes))) : { splitNumber: 3 }), splitLine: { lineStyle: { color: t.line } },
       axisLabel: { color: t.soft, fontSize: 11, formatter: (v) => (by === "bytes" ? bytesText(Math.round(v)) : countText(v)) },
     },
     series: [{
