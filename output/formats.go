@@ -20,16 +20,20 @@ var formats = []Format{
 	{"json", ".json", "everything, for programs; `rdbaudit report` reads it back", writeJSON},
 	{"csv", ".csv", "the pattern table; csv:TABLE for any other", tableCSV("patterns")},
 	{"md", ".md", "summary for an issue or a wiki, Markdown", writeMarkdown},
+	{"parquet", ".parquet", "the pattern table; parquet:TABLE for any other", tableParquet("patterns")},
 	{"prom", ".prom", "metrics for Prometheus' textfile collector", writeProm},
 }
 
 // Formats lists the formats of reports, in the order of help texts.
 func Formats() []Format { return formats }
 
-// FormatByName finds a format: a name of Formats, or csv:TABLE.
+// FormatByName finds a format: a name of Formats, csv:TABLE or parquet:TABLE.
 func FormatByName(name string) (Format, bool) {
 	if table, ok := strings.CutPrefix(name, "csv:"); ok && table != "" {
 		return Format{name, ".csv", "table " + table, tableCSV(table)}, true
+	}
+	if table, ok := strings.CutPrefix(name, "parquet:"); ok && table != "" {
+		return Format{name, ".parquet", "table " + table, tableParquet(table)}, true
 	}
 	for _, f := range formats {
 		if f.Name == name {
@@ -53,12 +57,16 @@ func tableCSV(name string) func(io.Writer, *Report) error {
 	return func(w io.Writer, r *Report) error {
 		t := r.Table(name)
 		if t == nil {
-			var names []string
-			for i := range r.Tables {
-				names = append(names, r.Tables[i].Name)
-			}
-			return fmt.Errorf("the report has no table %q; it has %s", name, strings.Join(names, ", "))
+			return r.noTable(name)
 		}
 		return writeCSV(w, t)
 	}
+}
+
+func (r *Report) noTable(name string) error {
+	var names []string
+	for i := range r.Tables {
+		names = append(names, r.Tables[i].Name)
+	}
+	return fmt.Errorf("the report has no table %q; it has %s", name, strings.Join(names, ", "))
 }

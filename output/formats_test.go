@@ -28,7 +28,13 @@ func render(t *testing.T, format string, r *Report) string {
 func TestGolden(t *testing.T) {
 	for name, r := range map[string]*Report{"sample": sampleReport(), "empty": emptyReport(), "damaged": damagedReport()} {
 		for _, f := range Formats() {
-			t.Run(name+"."+f.Name, func(t *testing.T) { golden(t, name+"."+f.Name, withoutAssets(render(t, f.Name, r))) })
+			t.Run(name+"."+f.Name, func(t *testing.T) {
+				text := withoutAssets(render(t, f.Name, r))
+				if f.Name == "parquet" {
+					text = parquetText(t, text)
+				}
+				golden(t, name+"."+f.Name, text)
+			})
 		}
 	}
 }
@@ -216,7 +222,7 @@ func FuzzParseReport(f *testing.F) {
 		}
 		for _, f := range Formats() {
 			var b bytes.Buffer
-			if err := f.Write(&b, r); err != nil && f.Name != "csv" {
+			if err := f.Write(&b, r); err != nil && f.Name != "csv" && f.Name != "parquet" { // there may be no such table
 				t.Errorf("%s: %v", f.Name, err)
 			}
 		}

@@ -54,7 +54,7 @@ func findingsPage(r *Report) *pageFindings {
 			p.Notes = append(p.Notes, "The CSV (-o csv:findings=FILE) has all.")
 			break
 		}
-		text := func(column string) string { return prose(v.cell(i, column).S) }
+		text := func(column string) string { return v.str(i, column) }
 		kind := kinds[v.cell(i, "finding").S]
 		f := pageFinding{
 			Figure: Bytes(v.int(i, "bytes")), What: "concerned", Title: kind.Title, Kind: text("finding"),

@@ -33,7 +33,7 @@ type KeyOptions struct {
 
 // Parallel says whether rows of the format can be made by several writers,
 // each with RowsOnly, and joined in order.
-func (o *KeyOptions) Parallel() bool { return o.Format != "table" }
+func (o *KeyOptions) Parallel() bool { return o.Format != "table" && o.Format != "parquet" }
 
 // KeyFormat is a row of the list of formats for rows per key.
 type KeyFormat struct {
@@ -44,6 +44,7 @@ type KeyFormat struct {
 var keyFormats = []KeyFormat{
 	{"csv", ".csv", "comma separated, for spreadsheets and databases", newCSVKeys},
 	{"ndjson", ".ndjson", "a JSON object per line", newJSONKeys},
+	{"parquet", ".parquet", "columns with zstd and dictionaries, for DuckDB, Spark, ClickHouse", newParquetKeys},
 	{"table", "", "aligned columns for a terminal", newTableKeys},
 	{"list", "", "raw key names, one per line or NUL-ended, for xargs and redis-cli", newListKeys},
 }

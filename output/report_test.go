@@ -218,6 +218,8 @@ func randomReport(rng *rand.Rand) *Report {
 					cell.S = escaped(text())
 				case c.Kind == aggregate.Share:
 					cell.F = roundShare(rng.Float64())
+				case c.Kind == aggregate.Flag:
+					cell.I = int64(rng.IntN(2))
 				default:
 					cell.I = num()
 				}
