@@ -246,7 +246,8 @@ func percent(f float64) string {
 // charts says how the script draws a table, above it: rings of its first
 // columns, or bars named by its first.
 var charts = map[string]string{
-	"types": "rings", "sizes": "bars", "ttl": "bars", "idle": "bars", "frequency": "bars", "expiry_peaks": "bars",
+	"types": "rings", "sizes": "bars", "ttl": "bars", "idle": "bars", "frequency": "bars",
+	"expiry_hours": "bars", "expiry_days": "bars", "expiry_peaks": "bars",
 	"slots": "bars", "nodes": "bars", "hash_tags": "bars", "owners": "bars",
 }
 

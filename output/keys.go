@@ -25,7 +25,7 @@ type KeyWriter interface {
 type KeyOptions struct {
 	Format   string // a name of KeyFormats; "" is csv
 	Encoding string // how csv, ndjson and table write key names: escape ("" too), hex, base64
-	RDBTools bool   // csv: only redis-rdb-tools' eight columns, with its names of types
+	Compat   string // csv: a name of KeyProfiles: the columns of another program
 	NUL      bool   // list: end names with NUL instead of a line feed
 	Width    int    // table: columns of the terminal; 0 does not cut long names
 	RowsOnly bool   // csv: no header, for one of several writers of the same output
@@ -147,9 +147,6 @@ func shared(name, doc string, f func(*keyRow) []byte) KeyColumn {
 		text: func(dst []byte, r *keyRow) []byte { return append(dst, f(r)...) }}
 }
 
-// rdbtoolsColumns are the leading columns that redis-rdb-tools has too.
-const rdbtoolsColumns = 8
-
 // keyColumns is the one place where a column of the rows per key is described.
 var keyColumns = []KeyColumn{
 	number("database", aggregate.Count, "number of the database", func(r *keyRow) (int64, bool) { return int64(r.DB), true }),
@@ -175,6 +172,65 @@ var keyColumns = []KeyColumn{
 
 // KeyColumns lists the columns of the rows per key, in order.
 func KeyColumns() []KeyColumn { return keyColumns }
+
+// KeyProfile is the CSV of another program, for scripts that were written for
+// it. Figures and encodings are ours, and so are names of keys: reversible text.
+type KeyProfile struct {
+	Name, Doc string
+	Columns   []KeyColumn
+}
+
+// KeyProfiles lists the values of KeyOptions.Compat.
+func KeyProfiles() []KeyProfile {
+	return []KeyProfile{
+		{"rdbtools", "redis-rdb-tools, rdb -c memory", keyColumns[:8]},
+		{"hdt", "HDT3213/rdb, rdb -c memory", []KeyColumn{
+			keyColumn("database", "database"),
+			keyColumn("key", "key"),
+			keyColumn("type", "type"),
+			keyColumn("size_in_bytes", "size"),
+			text("size_readable", aggregate.Text, false, "the same with a unit: 512B, 1.5K, 20M", func(dst []byte, r *keyRow) []byte { return appendShortSize(dst, r.Size) }),
+			keyColumn("num_elements", "element_count"),
+			keyColumn("encoding", "encoding"),
+			text("expiration", aggregate.Text, false, "when the key expires, UTC, whole seconds; empty without a TTL", func(dst []byte, r *keyRow) []byte {
+				if r.Expiry == estimate.NoExpiry {
+					return dst
+				}
+				return append(dst, Time(r.Expiry)...)
+			}),
+		}},
+	}
+}
+
+// keyColumn is one of keyColumns under the name that another program gave it.
+func keyColumn(name, as string) KeyColumn {
+	for _, c := range keyColumns {
+		if c.Name == name {
+			c.Name = as
+			return c
+		}
+	}
+	return KeyColumn{Name: as}
+}
+
+// appendShortSize writes a size with at most one decimal and one letter.
+func appendShortSize(dst []byte, n int64) []byte {
+	if n <= 0 {
+		return append(dst, '0')
+	}
+	const units = "BKMGTPE"
+	f, i := float64(n), 0
+	for f >= 1024 && i < len(units)-1 {
+		f /= 1024
+		i++
+	}
+	from := len(dst)
+	dst = strconv.AppendFloat(dst, f, 'f', 1, 64)
+	if strings.HasSuffix(string(dst[from:]), ".0") {
+		dst = dst[:len(dst)-2]
+	}
+	return append(dst, units[i])
+}
 
 func appendTypeName(dst []byte, r *keyRow) []byte {
 	switch {
@@ -222,7 +278,7 @@ func newKeyRow(o *KeyOptions) (keyRow, error) {
 	if f == nil {
 		return keyRow{}, fmt.Errorf("unknown key encoding %q: escape, hex or base64", o.Encoding)
 	}
-	return keyRow{appendName: f, escaped: o.Encoding == "" || o.Encoding == "escape", rdbtools: o.RDBTools}, nil
+	return keyRow{appendName: f, escaped: o.Encoding == "" || o.Encoding == "escape", rdbtools: o.Compat == "rdbtools"}, nil
 }
 
 // rawName is the name if rows show it escaped, else nothing.
@@ -247,8 +303,16 @@ type csvKeys struct {
 func newCSVKeys(b *rowBuffer, o *KeyOptions) (KeyWriter, error) {
 	row, err := newKeyRow(o)
 	k := &csvKeys{rowBuffer: b, row: row, columns: keyColumns}
-	if o.RDBTools {
-		k.columns = k.columns[:rdbtoolsColumns]
+	if o.Compat != "" {
+		k.columns = nil
+		for _, p := range KeyProfiles() {
+			if p.Name == o.Compat {
+				k.columns = p.Columns
+			}
+		}
+		if k.columns == nil {
+			return nil, fmt.Errorf("no program goes by %q", o.Compat)
+		}
 	}
 	if o.RowsOnly {
 		return k, err

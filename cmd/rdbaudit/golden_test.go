@@ -174,7 +174,7 @@ func TestGoldenUsage(t *testing.T) {
 		{"-o", "json=-", "--format", "csv", "d.rdb"},
 		{"-o", "x.json", "-o", "x.json", "d.rdb"},
 		{"keys", "--format", "xls", "d.rdb"},
-		{"keys", "-o", "x.parquet", "d.rdb"},
+		{"keys", "-o", "x.orc", "d.rdb"},
 		{"keys", "-o", "", "d.rdb"},
 		{"keys", "-o", "ndjson=x", "--format", "csv", "d.rdb"},
 		{"keys", "--key-encoding", "rot13", "d.rdb"},

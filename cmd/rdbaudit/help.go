@@ -85,7 +85,7 @@ var valueNames = map[string]string{
 	"format": "NAME", "allocator": "NAME", "key-encoding": "NAME", "compat": "NAME",
 	"color": "WHEN", "progress": "HOW", "on-error": "HOW", "as": "VIEW", "now": "TIME",
 	"separator": "TEXT", "measure": "WHAT", "cluster": "WHEN", "sweep": "LIMIT=A..B",
-	"fail-on": "RULE", "growth": "SIZE", "json-values": "WHAT",
+	"fail-on": "RULE", "redact-key": "KEY", "growth": "SIZE", "json-values": "WHAT",
 }
 
 // writeFlag writes a flag, its value and what it does.

@@ -39,7 +39,7 @@ type redirect struct{ to *bytes.Buffer }
 func (r *redirect) Write(p []byte) (int, error) { return r.to.Write(p) }
 
 // newKeyRows starts the goroutines. The header is written at once.
-func newKeyRows(w io.Writer, o output.KeyOptions, opts *aggregate.Options) (*keyRows, error) {
+func newKeyRows(w io.Writer, o output.KeyOptions, opts *aggregate.Options, redact *redactFlags) (*keyRows, error) {
 	n := runtime.GOMAXPROCS(0)
 	k := &keyRows{work: make(chan *rowBatch, 4*n), order: make(chan *rowBatch, 4*n), free: make(chan *rowBatch, 4*n+2), out: w}
 	for range cap(k.free) {
@@ -68,8 +68,12 @@ func newKeyRows(w io.Writer, o output.KeyOptions, opts *aggregate.Options) (*key
 		if err != nil {
 			return nil, err
 		}
+		hide, err := redact.redactor(opts)
+		if err != nil {
+			return nil, err
+		}
 		k.wait.Add(1)
-		go k.format(rows, to, p, parts)
+		go k.format(rows, to, p, hide, parts)
 	}
 	k.wait.Add(1)
 	go k.write()
@@ -79,7 +83,7 @@ func newKeyRows(w io.Writer, o output.KeyOptions, opts *aggregate.Options) (*key
 
 // format makes the rows of batches. A format that cannot be made in parts has
 // one worker, which may keep rows back: what it has at the end comes last.
-func (k *keyRows) format(rows output.KeyWriter, to *redirect, p *aggregate.Patterner, parts bool) {
+func (k *keyRows) format(rows output.KeyWriter, to *redirect, p *aggregate.Patterner, hide *output.Redactor, parts bool) {
 	defer k.wait.Done()
 	var pattern []byte
 	for b := range k.work {
@@ -91,6 +95,9 @@ func (k *keyRows) format(rows output.KeyWriter, to *redirect, p *aggregate.Patte
 			from = b.ends[i]
 			var owner string
 			pattern, owner = p.AppendOwned(pattern[:0], rec.Key)
+			if hide != nil {
+				pattern, rec.Key, owner = append(pattern[:0], hide.Pattern(string(pattern))...), []byte(hide.Key(rec.Key)), hide.Owner(owner)
+			}
 			if err := rows.Add(rec, pattern, owner, b.source); err != nil {
 				k.fail(err)
 				break

@@ -18,7 +18,8 @@ func keysCommand() command {
 	return command{
 		name: "keys", args: "[FLAGS] DUMP...", short: "print a row per key",
 		long: `Prints a row for each key, in the order of the dump, to stdout or to a file:
-csv (default), ndjson, table or list (raw names; -0 ends them with NUL).
+csv (default), ndjson, parquet, table or list (raw names; -0 ends them with
+NUL).
 
 Columns: database, type, key, size_in_bytes (what MEMORY USAGE key SAMPLES 0
 would say), encoding, num_elements, len_largest_element, expiry,
@@ -37,11 +38,14 @@ rdbaudit help report.`,
 				filter   filterFlags
 				patterns patternFlags
 				scan     scanFlags
+				redact   redactFlags
 				o        output.KeyOptions
 				out      string
-				compat   string
 			)
-			var formats []string
+			var formats, compats []string
+			for _, p := range output.KeyProfiles() {
+				compats = append(compats, p.Name)
+			}
 			for _, f := range output.KeyFormats() {
 				formats = append(formats, f.Name)
 			}
@@ -49,23 +53,23 @@ rdbaudit help report.`,
 			fs.StringVarP(&out, "output", "o", "-", "write to PATH, or FORMAT=PATH")
 			fs.BoolVarP(&o.NUL, "null", "0", false, "with --format list: end names with NUL")
 			fs.StringVar(&o.Encoding, "key-encoding", "escape", "how key names are written: escape, hex or base64")
-			fs.StringVar(&compat, "compat", "", "rdbtools: just the columns and type names of redis-rdb-tools")
+			fs.StringVar(&o.Compat, "compat", "", "csv with the columns of another program: rdbtools (redis-rdb-tools, with its names of types) or hdt (HDT3213/rdb)")
+			redact.add(fs)
 			filter.add(fs)
 			patterns.add(fs)
 			model.add(fs)
 			scan.add(fs)
 			return func(e *env, args []string) error {
-				if err := firstError(model.check, filter.check, scan.check); err != nil {
+				if err := firstError(model.check, filter.check, scan.check, redact.check); err != nil {
 					return err
 				}
 				opts, err := patterns.options()
 				if err != nil {
 					return err
 				}
-				if compat != "" && compat != "rdbtools" {
-					return usageError("--compat is rdbtools, not %q", compat)
+				if o.Compat != "" && !slices.Contains(compats, o.Compat) {
+					return usageError("--compat is %s, not %q", strings.Join(compats, " or "), o.Compat)
 				}
-				o.RDBTools = compat == "rdbtools"
 				t := parseTarget(out, func(s string) bool { return slices.Contains(formats, s) })
 				if t.format != "" && o.Format != "" && t.format != o.Format {
 					return usageError("-o says %s and --format says %s", t.format, o.Format)
@@ -82,19 +86,23 @@ rdbaudit help report.`,
 				switch {
 				case t.path == "":
 					return usageError("-o takes a path")
+				case o.Compat != "" && o.Format != "" && o.Format != "csv":
+					return usageError("--compat is a shape of csv; it does not go with %s", o.Format)
+				case o.Format == "parquet" && t.path == "-" && e.stdoutTerm:
+					return usageError("parquet is nothing for a terminal: name a file with -o, or pipe it")
 				case o.Format == "" && ext != "" && t.path != "-":
 					return usageError("-o %s: no format goes by that ending; name one: --format %s", t.path, strings.Join(formats, ", "))
 				}
 				if e.stdoutTerm && t.path == "-" {
 					o.Width = e.width
 				}
-				return writeKeys(e, args, t.path, o, opts, &model, &filter, &scan)
+				return writeKeys(e, args, t.path, o, opts, &model, &filter, &scan, &redact)
 			}
 		},
 	}
 }
 
-func writeKeys(e *env, args []string, path string, o output.KeyOptions, opts *aggregate.Options, model *modelFlags, filter *filterFlags, scan *scanFlags) error {
+func writeKeys(e *env, args []string, path string, o output.KeyOptions, opts *aggregate.Options, model *modelFlags, filter *filterFlags, scan *scanFlags, redact *redactFlags) error {
 	inputs, err := expand(args)
 	if err != nil {
 		return err
@@ -112,7 +120,7 @@ func writeKeys(e *env, args []string, path string, o output.KeyOptions, opts *ag
 		return err
 	}
 	defer out.abort()
-	rows, err := newKeyRows(out.w, o, opts)
+	rows, err := newKeyRows(out.w, o, opts, redact)
 	if err != nil {
 		return writeError(path, err)
 	}
@@ -134,7 +142,11 @@ func writeKeys(e *env, args []string, path string, o output.KeyOptions, opts *ag
 		read.follow(d.stream)
 		est := d.estimator(scan, filter.keep(patterner))
 		est.EveryLargest = true
-		rows.from(in.Path)
+		if redact.on {
+			rows.from(output.Base(in.Path))
+		} else {
+			rows.from(in.Path)
+		}
 		for {
 			rec := rows.next()
 			if err = est.Read(rec); err != nil {

@@ -31,8 +31,10 @@ of their ending or FORMAT=PATH, and - is stdout:
   rdbaudit report --target valkey-8.1 dump.rdb
   rdbaudit report --maxmemory 8gb --maxmemory-policy allkeys-lru dump.rdb
   zcat dump.rdb.gz | rdbaudit report -
+  rdbaudit report report.json -o report.html
 
 With --maxmemory it also says which keys each maxmemory-policy would evict.
+A report that was saved as JSON is rendered again without the dump.
 ` + rulesHelp,
 		setup: func(fs *pflag.FlagSet) func(*env, []string) error {
 			var f reportFlags
@@ -51,7 +53,9 @@ With --maxmemory it also says which keys each maxmemory-policy would evict.
 			fs.StringArrayVar(&f.failOn, "fail-on", nil, "exit with 4 if this holds: 'no-ttl-bytes(session:*) > 1GB' (repeatable; metrics are the columns of the pattern table and, with --maxmemory, evicted-keys, evicted-bytes, evicted-share and short-bytes)")
 			fs.StringVar(&f.eviction.growth, "growth", "", "with --maxmemory: new data that must fit too, such as 500mb; says what that evicts")
 			fs.StringVar(&f.info, "info", "", "join the output of INFO, from FILE, to the reconciliation")
+			f.redact.add(fs)
 			f.scan.add(fs)
+			f.set = fs
 			return func(e *env, args []string) error { return f.run(e, args) }
 		},
 	}
@@ -70,7 +74,9 @@ type reportFlags struct {
 	eviction evictionFlags
 	filter   filterFlags
 	patterns patternFlags
+	redact   redactFlags
 	scan     scanFlags
+	set      *pflag.FlagSet
 }
 
 func formatExts() string {
@@ -122,14 +128,14 @@ func (f *reportFlags) targets() ([]reportTarget, error) {
 		}
 		format, ok := output.FormatByExt(filepath.Ext(t.path))
 		if !ok {
-			return nil, usageError("-o %s: no format goes by that ending; there are %s; or name one: FORMAT=PATH with %s or csv:TABLE", o, formatExts(), strings.Join(formatNames(), ", "))
+			return nil, usageError("-o %s: no format goes by that ending; there are %s; or name one: FORMAT=PATH with %s, csv:TABLE or parquet:TABLE", o, formatExts(), strings.Join(formatNames(), ", "))
 		}
 		targets = append(targets, reportTarget{t.path, format})
 	}
 	if f.format != "" {
 		format, ok := output.FormatByName(f.format)
 		if !ok {
-			return nil, usageError("--format %q is not a format of reports; there are %s and csv:TABLE", f.format, strings.Join(formatNames(), ", "))
+			return nil, usageError("--format %q is not a format of reports; there are %s, csv:TABLE and parquet:TABLE", f.format, strings.Join(formatNames(), ", "))
 		}
 		if !slices.Contains(f.outputs, "-") {
 			targets = append(targets, reportTarget{"-", format})
@@ -153,7 +159,7 @@ func (f *reportFlags) targets() ([]reportTarget, error) {
 }
 
 func (f *reportFlags) run(e *env, args []string) error {
-	if err := firstError(f.model.check, f.filter.check, f.scan.check); err != nil {
+	if err := firstError(f.model.check, f.filter.check, f.scan.check, f.redact.check); err != nil {
 		return err
 	}
 	opts, err := f.patterns.options()
@@ -183,6 +189,11 @@ func (f *reportFlags) run(e *env, args []string) error {
 	targets, err := f.targets()
 	if err != nil {
 		return err
+	}
+	if saved, err := savedReport(args); err != nil {
+		return err
+	} else if saved != nil {
+		return f.renderSaved(e, saved, args[0], targets)
 	}
 	var info serverInfo
 	if f.info != "" {
@@ -219,19 +230,33 @@ func (f *reportFlags) run(e *env, args []string) error {
 	if rep == nil {
 		return readErr
 	}
-	if err := f.write(e, rep, targets); err != nil {
-		return err
-	}
-	broken := 0
+	return f.finish(e, rep, targets, run.plan, readErr)
+}
+
+// finish writes a report and holds the rules against it.
+func (f *reportFlags) finish(e *env, rep *output.Report, targets []reportTarget, plan *aggregate.EvictionPlan, readErr error) error {
+	var broken []string // said with the true names, to whoever ran this
 	if t := rep.Table("patterns"); t != nil {
 		for _, r := range f.rules {
-			if text, is := r.broken(t.Rows, run.plan.InForce()); is {
-				broken++
-				fmt.Fprintln(e.stderr, "rdbaudit: "+text)
+			if text, is := r.broken(t.Rows, plan.InForce()); is {
+				broken = append(broken, text)
 			}
 		}
 	}
-	if readErr == nil && broken > 0 {
+	hide, err := f.redact.redactor(&aggregate.Options{Separators: f.patterns.separators, Depth: f.patterns.depth, Patterns: f.patterns.patterns})
+	if err != nil {
+		return usageError("%s", err)
+	}
+	if hide != nil {
+		hide.Report(rep)
+	}
+	if err := f.write(e, rep, targets); err != nil {
+		return err
+	}
+	for _, text := range broken {
+		fmt.Fprintln(e.stderr, "rdbaudit: "+text)
+	}
+	if readErr == nil && len(broken) > 0 {
 		return &exitError{exitRule, nil}
 	}
 	return readErr

@@ -346,14 +346,14 @@ for (const figure of document.querySelectorAll("figure[data-chart]")) {
     continue;
   }
 
-  // Of a range of sizes the lower end is enough below a bar.
-  const sizes = rows.every((r) => /B to /.test(r.name));
+  // Of ranges the lower end is enough below a bar.
+  const ranges = rows.every((r) => / to /.test(r.name));
   let by = "bytes";
   const bars = picture(box, (t) => ({
     grid: { left: 8, right: 8, top: 22, bottom: 2, containLabel: true },
     xAxis: {
       type: "category", data: rows.map((r) => r.name), axisTick: { show: false }, axisLine: { lineStyle: { color: t.line } },
-      axisLabel: { color: t.soft, fontSize: 11, interval: rows.length > 14 ? "auto" : 0, rotate: rows.length > 6 ? 35 : 0, width: 96, overflow: "truncate", hideOverlap: true, formatter: (v) => (sizes ? v.split(" to ")[0] : v) },
+      axisLabel: { color: t.soft, fontSize: 11, interval: rows.length > 14 ? "auto" : 0, rotate: rows.length > 6 ? 35 : 0, width: 96, overflow: "truncate", hideOverlap: true, formatter: (v) => (ranges ? v.split(" to ")[0] : v) },
     },
     yAxis: {
       type: "value", ...(by === "bytes" ? ticks(Math.max(...rows.map((r) => r.bytes))) : { splitNumber: 3 }), splitLine: { lineStyle: { color: t.line } },
