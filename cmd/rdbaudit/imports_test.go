@@ -33,6 +33,8 @@ var onlyIn = []struct{ pkg, where string }{
 	{"github.com/hdt3213/rdb", "tests"},
 	{"github.com/chromedp", "tests"},
 	{"github.com/prometheus", "tests"},
+	{"github.com/santhosh-tekuri/jsonschema", "tests"},
+	{"github.com/parquet-go", "output"},
 	{"rdbaudit/fixtures", "tests"},
 }
 
