@@ -202,7 +202,7 @@ func TestBrowserPage(t *testing.T) {
 	ctx := browser(t)
 	b := openTab(t, ctx)
 	b.scheme(false)
-	b.do(chromedp.EmulateViewport(1280, 900))
+	b.do(chromedp.EmulateViewport(1280, 1000))
 	b.open(shown(t))
 	b.shot("light")
 	light := eval[string](b, `getComputedStyle(document.body).backgroundColor`)
@@ -214,7 +214,8 @@ func TestBrowserPage(t *testing.T) {
 		t.Errorf("dark mode is as light: %s", dark)
 	}
 	b.shots("dark")
-	b.do(chromedp.EmulateViewport(1280, 900))
+	b.do(chromedp.EmulateViewport(1280, 1000))
+	eval[bool](b, `(document.querySelector("#colors button[data-pick=no_ttl_bytes]") || document.body).click(), true`)
 	b.shot("dark")
 	b.scheme(false)
 
@@ -223,7 +224,7 @@ func TestBrowserPage(t *testing.T) {
 	b.wait(`document.documentElement.scrollWidth <= 390`)
 	b.shot("narrow")
 	b.shots("narrow")
-	b.do(chromedp.EmulateViewport(1280, 900))
+	b.do(chromedp.EmulateViewport(1280, 1000))
 	pdf, err := chromedp.Run(b.ctx, chromedp.PrintToPDF(chromedp.PDFPrintBackground()))
 	if err != nil || len(pdf) < 1000 {
 		t.Errorf("printing: %d bytes, %v", len(pdf), err)

@@ -112,6 +112,7 @@ type pageTable struct {
 	ID, Title, Count string
 	Chart, Says      string // how the script draws it, and of what
 	Wide, Folded     bool
+	Long             bool // the chart comes first, the table when it is asked for
 	Heads            []pageHead
 	Rows             []struct{ Cells []pageCell }
 	Notes            []string
@@ -289,6 +290,7 @@ func tablePage(v *tableView, most int) pageTable {
 	if len(t.Rows) < 2 || !v.has("bytes") {
 		out.Chart = ""
 	}
+	out.Long = out.Chart != "" && len(t.Rows) > 16
 	out.Says = "Chart of the table below: " + out.Title + ", by bytes"
 	for i, row := range t.Rows {
 		if i == most {
