@@ -200,8 +200,12 @@ func cards(r *Report) []fact {
 	if t.Keys > 0 {
 		avg = t.Bytes / t.Keys
 	}
+	elements := Count(t.Elements) + " elements"
+	if v := r.view("databases"); v != nil && len(v.Rows) > 1 {
+		elements += ", " + plural(int64(len(v.Rows)), "database")
+	}
 	out := []fact{
-		{"Keys", Count(t.Keys), Count(t.Elements) + " elements"},
+		{"Keys", Count(t.Keys), elements},
 		{"Keys' memory", Bytes(t.Bytes), r.measureName() + ", " + Bytes(avg) + " a key"},
 	}
 	if r.Filtered == "" && m.Estimate > 0 {

@@ -28,7 +28,7 @@ const (
 )
 
 const (
-	parquetRows  = 128 << 10 // of a row group: what a writer holds in memory
+	parquetRows  = 64 << 10 // of a row group: what a writer holds in memory
 	parquetBatch = 256       // rows handed to the library at a time
 )
 
