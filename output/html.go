@@ -307,6 +307,8 @@ func tablePage(v *tableView, most int) pageTable {
 			c := t.Columns[j]
 			cell := pageCell{Text: cellText(c.Kind, &row[j])}
 			switch {
+			case t.Name == "owners" && c.Name == "owner":
+				cell.Text = middle(ownerText(v, i), pageName/2)
 			case c.Kind == aggregate.Name:
 				cell.Class = "name"
 				cell.Text = middle(cell.Text, pageName/2)

@@ -15,11 +15,9 @@ type pageFindings struct {
 }
 
 type pageFinding struct {
-	Figure, What            string // the saving, or what is concerned if nothing is saved
-	Title, Kind, Pattern    string
-	Keys, Bytes             string
-	Evidence, Advice        string
-	Sure, Example, BarClass string
+	finding
+	Figure, What string // the saving, or what is concerned if nothing is saved
+	BarClass     string
 }
 
 // pageKind explains a kind of finding.
@@ -35,49 +33,36 @@ func findingsPage(r *Report) *pageFindings {
 	if v == nil || r.Totals.Keys == 0 {
 		return nil
 	}
-	kinds := make(map[string]aggregate.FindingKind)
-	for _, k := range aggregate.FindingKinds() {
-		kinds[k.Name] = k
-	}
-	p := &pageFindings{Count: plural(int64(len(v.Rows)), "finding")}
-	if len(v.Rows) == 0 {
+	list := findingsOf(r)
+	p := &pageFindings{Count: plural(int64(len(list)), "finding")}
+	if len(list) == 0 {
 		p.Count = ""
 		p.Notes = append(p.Notes, "Nothing was found that is worth a remark.")
 	}
 	for _, n := range v.Notes {
 		p.Notes = append(p.Notes, prose(n))
 	}
-	told := make(map[string]bool)
-	for i := range v.Rows {
+	seen := make(map[string]bool)
+	for i, f := range list {
 		if i == pageCards {
-			p.Count = "the first " + Count(pageCards) + " of " + plural(int64(len(v.Rows)), "finding")
+			p.Count = "the first " + Count(pageCards) + " of " + plural(int64(len(list)), "finding")
 			p.Notes = append(p.Notes, "The CSV (-o csv:findings=FILE) has all.")
 			break
 		}
-		text := func(column string) string { return v.str(i, column) }
-		kind := kinds[v.cell(i, "finding").S]
-		f := pageFinding{
-			Figure: Bytes(v.int(i, "bytes")), What: "concerned", Title: kind.Title, Kind: text("finding"),
-			Keys: plural(v.int(i, "keys"), "key"), Bytes: Bytes(v.int(i, "bytes")), Evidence: sentence(text("evidence")), Advice: sentence(text("advice")), Sure: text("sure"),
+		card := pageFinding{finding: f, Figure: f.Bytes, What: "concerned"}
+		if f.Saves != "" {
+			card.Figure, card.What = f.Saves, "to save"
+			card.BarClass = barClass(ratio(v.int(i, "saves"), r.Totals.Bytes))
 		}
-		if n := v.int(i, "saves"); n > 0 {
-			f.Figure, f.What = Bytes(n), "to save"
-			f.BarClass = barClass(ratio(n, r.Totals.Bytes))
+		card.Evidence, card.Advice = sentence(f.Evidence), sentence(f.Advice)
+		card.Pattern, card.Example = middle(f.Pattern, pageName), middle(f.Example, pageName)
+		p.Cards = append(p.Cards, card)
+		seen[f.Kind] = true
+	}
+	for _, k := range aggregate.FindingKinds() {
+		if seen[k.Name] {
+			p.Kinds = append(p.Kinds, pageKind{k.Name, k.Title, paragraphs(k.Doc)})
 		}
-		if f.Title == "" { // of a later release's report
-			f.Title = f.Kind
-		}
-		if v.cell(i, "pattern").S != "" {
-			f.Pattern = middle(v.text(i, "pattern"), pageName)
-		}
-		if v.cell(i, "example").S != "" {
-			f.Example = middle(v.text(i, "example"), pageName)
-		}
-		if kind.Name != "" && !told[kind.Name] {
-			told[kind.Name] = true
-			p.Kinds = append(p.Kinds, pageKind{kind.Name, kind.Title, paragraphs(kind.Doc)})
-		}
-		p.Cards = append(p.Cards, f)
 	}
 	return p
 }

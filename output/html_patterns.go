@@ -78,6 +78,9 @@ func patternPage(r *Report) (data []byte, out *pagePatternTable) {
 	}
 	nodes := compactTree(v, patternTree(v))
 	keep := pageNodes(v, nodes, pagePatterns, pagePatternBytes)
+	if len(keep) == 0 { // the root alone
+		return append(data, "null}"...), nil
+	}
 	plain := make(map[int]bool)
 	for _, n := range pageNodes(v, nodes, pagePlain, pagePatternBytes/8) {
 		plain[n] = true

@@ -47,7 +47,7 @@ func TestFindingsShown(t *testing.T) {
 			Evidence: "evidence <b>", Example: escaped(hostileNames[i%len(hostileNames)]), Advice: "advice `x`", Owner: "@team|" + hostileNames[i%len(hostileNames)]})
 	}
 	list[0].Pattern, list[0].Owner = "", ""
-	r.Tables = append(r.Tables, aggregate.FindingsTable(list))
+	*r.Table("findings") = aggregate.FindingsTable(list)
 	md := render(t, "md", r)
 	for _, want := range []string{"- **Patterns without any TTL**\n", ": <code>p1&#58;&#60;x&#62;</code>, owner <code>&#64;</code>team&#124;",
 		"  - 1,234 keys, 5.00 MiB, **saves 3.00 MiB**: evidence &#60;b&#62;\n", "  - do: advice &#96;x&#96;\n", "  - sure: sure so far\n", "\nand 10 more; the JSON has all.\n"} {

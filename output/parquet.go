@@ -29,7 +29,7 @@ const (
 
 const (
 	parquetRows  = 64 << 10 // of a row group: what a writer holds in memory
-	parquetBatch = 256       // rows handed to the library at a time
+	parquetBatch = 256      // rows handed to the library at a time
 )
 
 // parquetGroup is a schema whose columns stay in their order; the library's own

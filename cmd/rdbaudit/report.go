@@ -193,7 +193,7 @@ func (f *reportFlags) run(e *env, args []string) error {
 	if saved, err := savedReport(args); err != nil {
 		return err
 	} else if saved != nil {
-		return f.renderSaved(e, saved, args[0], targets)
+		return f.renderSaved(e, saved, args[0], targets, opts)
 	}
 	var info serverInfo
 	if f.info != "" {
@@ -230,11 +230,11 @@ func (f *reportFlags) run(e *env, args []string) error {
 	if rep == nil {
 		return readErr
 	}
-	return f.finish(e, rep, targets, run.plan, readErr)
+	return f.finish(e, rep, targets, opts, run.plan, readErr)
 }
 
 // finish writes a report and holds the rules against it.
-func (f *reportFlags) finish(e *env, rep *output.Report, targets []reportTarget, plan *aggregate.EvictionPlan, readErr error) error {
+func (f *reportFlags) finish(e *env, rep *output.Report, targets []reportTarget, opts *aggregate.Options, plan *aggregate.EvictionPlan, readErr error) error {
 	var broken []string // said with the true names, to whoever ran this
 	if t := rep.Table("patterns"); t != nil {
 		for _, r := range f.rules {
@@ -243,7 +243,7 @@ func (f *reportFlags) finish(e *env, rep *output.Report, targets []reportTarget,
 			}
 		}
 	}
-	hide, err := f.redact.redactor(&aggregate.Options{Separators: f.patterns.separators, Depth: f.patterns.depth, Patterns: f.patterns.patterns})
+	hide, err := f.redact.redactor(opts)
 	if err != nil {
 		return usageError("%s", err)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"rdbaudit/aggregate"
 	"rdbaudit/output"
 )
 
@@ -41,7 +42,7 @@ func savedReport(args []string) (*os.File, error) {
 var savedFlags = []string{"output", "format", "quiet", "color", "redact", "redact-key", "separator", "fail-on", "progress"}
 
 // renderSaved renders a saved report again.
-func (f *reportFlags) renderSaved(e *env, file *os.File, path string, targets []reportTarget) error {
+func (f *reportFlags) renderSaved(e *env, file *os.File, path string, targets []reportTarget, opts *aggregate.Options) error {
 	defer file.Close()
 	var refused []string
 	f.set.Visit(func(flag *pflag.Flag) {
@@ -64,5 +65,5 @@ func (f *reportFlags) renderSaved(e *env, file *os.File, path string, targets []
 	if err != nil {
 		return failed(fmt.Errorf("%s: %w", path, err))
 	}
-	return f.finish(e, rep, targets, nil, nil)
+	return f.finish(e, rep, targets, opts, nil, nil)
 }
