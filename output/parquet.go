@@ -58,7 +58,7 @@ func (f *parquetField) Value(reflect.Value) reflect.Value { return reflect.Value
 
 // parquetWriter gathers rows and writes them in batches.
 type parquetWriter struct {
-	w     *parquet.Writer
+	w     *parquet.GenericWriter[any]
 	kinds []aggregate.Kind
 	rows  []parquet.Row
 	cells []parquet.Value
@@ -90,7 +90,7 @@ func newParquetWriter(w io.Writer, name string, columns []aggregate.Column, plai
 		g.fields = append(g.fields, &parquetField{parquet.Optional(node), c.Name})
 		p.kinds = append(p.kinds, c.Kind)
 	}
-	p.w = parquet.NewWriter(w, parquet.NewSchema(name, g), parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest}),
+	p.w = parquet.NewGenericWriter[any](w, parquet.NewSchema(name, g), parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest}),
 		parquet.MaxRowsPerRowGroup(parquetRows), parquet.CreatedBy("rdbaudit", "1", "0"))
 	return p
 }
