@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -16,6 +17,9 @@ type endings struct {
 
 // unreadable counts an input that could not be opened as a dump.
 func (s *endings) unreadable(err error) {
+	if errors.Is(err, context.Canceled) {
+		return // the user's signal, of which main tells
+	}
 	s.bad++
 	s.messages = append(s.messages, err.Error())
 }
