@@ -15,7 +15,7 @@ if [ "${1-}" = --check ]; then
 	mkdir built
 	out=built
 fi
-npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+npm ci --ignore-scripts --no-audit --no-fund --loglevel=error || exit 75 # the packages are not to be had
 node build.mjs "$out"
 if [ "${1-}" = --check ]; then
 	for f in charts.min.js NOTICES.txt; do
