@@ -20,7 +20,6 @@ type closeLook struct {
 	key      *rdbparse.Key
 	wantJSON bool
 	f        item // its latest field
-	name     []byte
 	bytes    int64 // of field names
 	blob     bool  // it is stored packed
 	short    int64 // a name of two bytes as an entry of a packed hash
