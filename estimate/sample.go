@@ -19,7 +19,7 @@ type closeLook struct {
 	// The hash at hand.
 	key      *rdbparse.Key
 	wantJSON bool
-	f        item // its latest field
+	f        item  // its latest field
 	bytes    int64 // of field names
 	blob     bool  // it is stored packed
 	short    int64 // a name of two bytes as an entry of a packed hash
