@@ -376,32 +376,34 @@ func (a *Audit) Tables(*Totals) []Table {
 		{"max_entries", Count, "most elements of one"},
 		{"max_length", Bytes, "longest element"},
 		{"example", Name, "the key that saves most"},
+		{"looked", Count, "keys looked at, of json; of the other kinds every key is"},
 	}}
-	put := func(pattern, kind, typ string, s *switched) {
+	put := func(pattern, kind, typ string, s *switched, looked Cell) {
 		if s.keys == 0 {
 			return
 		}
 		table.Rows = append(table.Rows, []Cell{
 			{S: pattern}, {S: kind}, {S: typ}, {I: s.keys}, {I: s.before}, {I: s.after}, {I: s.before - s.after},
-			{I: max(s.maxEntries, s.maxInts)}, {I: s.maxLen}, {S: string(AppendEscaped(nil, s.example))},
+			{I: max(s.maxEntries, s.maxInts)}, {I: s.maxLen}, {S: string(AppendEscaped(nil, s.example))}, looked,
 		})
 	}
+	all := Cell{Null: true}
 	a.each(func(pattern string, r *auditRow) {
 		for t := range auditTypes {
 			if r.lost != nil {
-				put(pattern, "packed", estimate.Type(t).String(), &r.lost[t])
+				put(pattern, "packed", estimate.Type(t).String(), &r.lost[t], all)
 			}
 			if r.past != nil {
-				put(pattern, "restart", estimate.Type(t).String(), &r.past[t])
+				put(pattern, "restart", estimate.Type(t).String(), &r.past[t], all)
 			}
 		}
-		put(pattern, "json", "string", &r.json)
+		put(pattern, "json", "string", &r.json, Cell{I: r.looked})
 		for _, in := range []*inner{r.inner, r.large} {
 			if in != nil {
-				put(pattern, "json", "hash", &in.switched)
+				put(pattern, "json", "hash", &in.switched, Cell{I: in.looked})
 			}
 		}
-		put(pattern, "lzf", "string", &r.squeeze)
+		put(pattern, "lzf", "string", &r.squeeze, all)
 	})
 	slices.SortStableFunc(table.Rows, func(x, y []Cell) int { return cmp.Compare(y[6].I, x[6].I) })
 	if a.other.keys() > 0 {

@@ -60,6 +60,21 @@ func TestLead(t *testing.T) {
 	}
 }
 
+// TestLeadJSON: strings are called JSON if most that were looked at are.
+func TestLeadJSON(t *testing.T) {
+	for keys, want := range map[int]string{60: "800 strings of JSON, ", 50: "800 strings, "} {
+		r := sampleReport()
+		r.Tables = []aggregate.Table{
+			{Name: "patterns", Columns: patternColumns, Rows: [][]aggregate.Cell{patternRow("a:{num}", 1, 1, 800, total, 0.5, "string", "raw", "")}},
+			{Name: "audit", Columns: columns("pattern name", "kind text", "type text", "keys count", "looked count"), Rows: [][]aggregate.Cell{
+				row("b", "json", "string", 9, 9), row("a:{num}", "json", "hash", 9, 9), row("a:{num}", "lzf", "string", 90, nil), row("a:{num}", "json", "string", keys, 100)}},
+		}
+		if got := leadText(r); !strings.Contains(got, "a:{num}, "+want) {
+			t.Error(got)
+		}
+	}
+}
+
 // What a damaged dump did not give is not called buffers.
 func TestDamagedRemainder(t *testing.T) {
 	r := sampleReport()

@@ -195,7 +195,26 @@ func (r *Report) patternSentence(v *tableView, row int) []span {
 	case keys:
 		ttl = "none of them with a TTL"
 	}
-	return append(s, span{begin + typesText(v.str(row, "types"), keys) + ", " + ttl + ", " + Bytes(v.int(row, "avg_bytes")) + " on average" + end, plain})
+	what := typesText(v.str(row, "types"), keys)
+	if v.str(row, "types") == "string" && r.isJSON(v.str(row, "pattern")) {
+		what += " of JSON"
+	}
+	return append(s, span{begin + what + ", " + ttl + ", " + Bytes(v.int(row, "avg_bytes")) + " on average" + end, plain})
+}
+
+// isJSON says whether most of a pattern's strings that were looked at are JSON
+// objects.
+func (r *Report) isJSON(pattern string) bool {
+	v := r.view("audit")
+	if v == nil || !v.has("looked") { // not of a report of an earlier version
+		return false
+	}
+	for row := range v.Rows {
+		if v.str(row, "pattern") == pattern && v.str(row, "kind") == "json" && v.str(row, "type") == "string" {
+			return 2*v.int(row, "keys") > v.int(row, "looked")
+		}
+	}
+	return false
 }
 
 // typesText counts keys by what they are: "12 strings", "12 hashes and strings",
