@@ -185,6 +185,7 @@ func (l *lots) evict(need float64, samples int, random bool) {
 			}
 		}
 		if live == 0 {
+			l.takeRest(need)
 			return
 		}
 		for d, n := range left {
@@ -202,11 +203,35 @@ func (l *lots) evict(need float64, samples int, random bool) {
 		step := max(all/steps, 0.5)
 		freed := l.step(step, weight, p, false)
 		if freed >= need {
-			l.step(step*need/freed, weight, p, true)
+			// Not quite in proportion: what a database has no more of cannot go.
+			for range 20 {
+				step *= need / freed
+				if freed = l.step(step, weight, p, false); freed-need < 0.1 {
+					break
+				}
+			}
+			l.step(step, weight, p, true)
 			return
 		}
 		l.step(step, weight, p, true)
 		need -= freed
+	}
+}
+
+// takeRest frees so many bytes of what is left where every database has less
+// than half a key: expected parts of keys, of which some may be large.
+func (l *lots) takeRest(need float64) {
+	for _, crowd := range l.crowds {
+		for d := range crowd {
+			c := &crowd[d]
+			if bytes := c.left * c.mean; bytes > need {
+				c.left -= need / c.mean
+				return
+			} else {
+				need -= bytes
+				c.left = 0
+			}
+		}
 	}
 }
 
