@@ -46,6 +46,22 @@ func (p *planted) text(ttl int, name, value string) {
 	p.b = wire.AppendString(p.b, value)
 }
 
+// squeezed is a string that the server compressed: some bytes as they are, and
+// so many copies of 264 bytes from 16 bytes before.
+func (p *planted) squeezed(ttl int, name, plain string, copies int) {
+	p.key(ttl, 0, name)
+	var b []byte
+	for rest := plain; len(rest) > 0; rest = rest[min(len(rest), 32):] {
+		run := rest[:min(len(rest), 32)]
+		b = append(append(b, byte(len(run)-1)), run...)
+	}
+	for range copies {
+		b = append(b, 7<<5, 255, 15)
+	}
+	p.b = wire.AppendLen(append(p.b, 0xc3), uint64(len(b)))
+	p.b = append(wire.AppendLen(p.b, uint64(len(plain)+264*copies)), b...)
+}
+
 func (p *planted) hash(name string, fields int, value func(i int) string) {
 	p.key(0, 4, name)
 	p.b = wire.AppendLen(p.b, uint64(fields))
@@ -136,6 +152,20 @@ func TestFindings(t *testing.T) {
 				p.text(7200+31*i, fmt.Sprintf("post:%d", i), string(b))
 			}
 		}, []string{"json-strings post:{num}"}, nil},
+		{"values that compress", func(p *planted) {
+			for i := range 200 {
+				p.squeezed(7200+31*i, fmt.Sprintf("page:%d", i), random(i)+"0123456789abcdef", 3)
+			}
+		}, []string{"compressible-values page:{num}"}, nil},
+		{"values that compress a little", func(p *planted) {
+			for i := range 200 {
+				var b strings.Builder
+				for k := range 64 {
+					b.WriteString(random(64*i + k))
+				}
+				p.squeezed(7200+31*i, fmt.Sprintf("page:%d", i), b.String(), 1)
+			}
+		}, nil, nil},
 		{"json in fields", func(p *planted) {
 			for i := range 400 {
 				p.hash(fmt.Sprintf("cart:%d", i), 6, func(k int) string {
