@@ -44,7 +44,7 @@ func (o *opener) start() {
 		j.large, j.err = -1, nil
 		o.free <- j
 	}
-	for range min(runtime.GOMAXPROCS(0)-1, openerJobs/4) {
+	for range max(1, min(runtime.GOMAXPROCS(0)-1, openerJobs/4)) {
 		o.wait.Add(1)
 		go o.open()
 	}

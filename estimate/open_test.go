@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -42,7 +43,9 @@ func TestOpenNodes(t *testing.T) {
 	line, _, ok := estimate.Lookup("redis-7.0")
 	require.True(t, ok)
 	config := estimate.Config{Line: line, Limits: estimate.DefaultLimits()}
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	for round := range 60 {
+		runtime.GOMAXPROCS(1 + round%3) // one processor has nobody beside the reader
 		longest, elems := 0, 0
 		var nodes [][]int
 		for range 1 + r.IntN(300) {
