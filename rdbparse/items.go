@@ -2,7 +2,6 @@ package rdbparse
 
 import (
 	"encoding/binary"
-	"io"
 	"math"
 )
 
@@ -123,16 +122,7 @@ elements:
 		w.left--
 		return r.slowItems(dst[:per], gap)
 	}
-	if s.err != nil {
-		err := r.fail()
-		r.typ = nil
-		return 0, err
-	}
-	if n == 0 && w.left == 0 {
-		r.typ = nil
-		return 0, io.EOF
-	}
-	return n, nil
+	return r.endStrings(n)
 }
 
 // slowItems reads one element of any form.
@@ -158,10 +148,5 @@ func (r *Reader) slowItems(dst []Item, gap int) (int, error) {
 			dst[i].Score = math.Float64frombits(bits)
 		}
 	}
-	if s.err != nil {
-		err := r.fail()
-		r.typ = nil
-		return 0, err
-	}
-	return len(dst), nil
+	return r.endStrings(len(dst))
 }

@@ -97,12 +97,17 @@ func (r *Reader) Lengths(dst []int64) (int, error) {
 			n++
 		}
 	}
-	if s.err != nil {
+	return r.endStrings(n)
+}
+
+// endStrings ends a bulk read of n strings.
+func (r *Reader) endStrings(n int) (int, error) {
+	if r.src.err != nil {
 		err := r.fail()
 		r.typ = nil
 		return 0, err
 	}
-	if n == 0 && w.left == 0 {
+	if n == 0 && r.walk.left == 0 {
 		r.typ = nil
 		return 0, io.EOF
 	}
