@@ -124,10 +124,25 @@ func BenchmarkCRC(b *testing.B) {
 
 func BenchmarkLZF(b *testing.B) {
 	r := seeded(1)
-	for name, letters := range map[string]int{"text": 20, "runs": 1} {
+	words := make([]string, 3000)
+	for i := range words {
+		for range 3 + r.IntN(7) {
+			words[i] += string(rune('a' + r.IntN(26)))
+		}
+	}
+	// Words are what nodes of lists hold in practice: tokens of a few bytes.
+	for name, letters := range map[string]int{"text": 20, "runs": 1, "words": 0} {
 		b.Run(name, func(b *testing.B) {
 			plain := make([]byte, 64<<10)
+			if letters == 0 {
+				for i := 0; i < len(plain); {
+					i += copy(plain[i:], words[r.IntN(len(words))]+" ")
+				}
+			}
 			for i := range plain {
+				if letters == 0 {
+					break
+				}
 				plain[i] = byte('a' + r.IntN(letters))
 				if i > 100 && i%16 > 5 {
 					plain[i] = plain[i-97]

@@ -16,6 +16,9 @@ const maxLZFRatio = 88
 // maxLZFCopy is the longest copy, and so the most that a token adds.
 const maxLZFCopy = 264
 
+// maxLZFToken is the longest token with its literals.
+const maxLZFToken = 33
+
 // lzfWindow is how far back a copy can reach.
 const lzfWindow = 8192
 
@@ -24,10 +27,48 @@ const lzfWindow = 8192
 // Copies reach back into dst, so it must hold what was expanded before. ok is
 // false if src is no LZF or if a token would take dst past limit bytes.
 func expandLZF(dst, src []byte, want, limit int) (out, rest []byte, ok bool) {
-	// Most runs are short: eight or sixteen bytes are copied where room and
-	// input allow, though fewer count.
 	d, at, i := dst[:cap(dst)], len(dst), 0
 	for at < want && i < len(src) {
+		// As long as neither input nor room can run out, no token asks for them,
+		// and short ones are copied in steps of sixteen bytes, though fewer count.
+		last, full := len(src)-maxLZFToken, min(len(d)-maxLZFCopy-15, limit-maxLZFCopy, want-1)
+		for i <= last && at <= full {
+			c := int(src[i])
+			if c < 32 {
+				in, out := (*[maxLZFToken]byte)(src[i:]), (*[32]byte)(d[at:])
+				copy16(out[:16], in[1:17])
+				if c >= 16 {
+					copy16(out[16:], in[17:])
+				}
+				at += c + 1
+				i += c + 2
+				continue
+			}
+			n, used := c>>5+2, 2
+			if n == 7+2 {
+				n += int(src[i+1])
+				used = 3
+			}
+			back := (c&31)<<8 + int(src[i+used-1]) + 1
+			from, end := at-back, at+n
+			if from < 0 {
+				return d[:at], src[i:], false
+			}
+			i += used
+			if back < 16 {
+				repeat(d[from:end], back)
+			} else {
+				copy16(d[at:], d[from:])
+				for at += 16; at < end; at += 16 {
+					from += 16
+					copy16(d[at:], d[from:])
+				}
+			}
+			at = end
+		}
+		if at >= want || i == len(src) {
+			break
+		}
 		c := int(src[i])
 		if c < 32 {
 			n := c + 1
@@ -37,20 +78,16 @@ func expandLZF(dst, src []byte, want, limit int) (out, rest []byte, ok bool) {
 			if i+1+n > len(src) {
 				break
 			}
-			if n <= 16 && i+17 <= len(src) && at+16 <= len(d) {
-				copy16(d[at:], src[i+1:])
-			} else {
-				if at+n > len(d) {
-					d = growTo(d[:at], n, limit)
-				}
-				copy(d[at:at+n], src[i+1:i+1+n])
+			if at+n > len(d) {
+				d = growTo(d[:at], n, limit)
 			}
+			copy(d[at:at+n], src[i+1:i+1+n])
 			at += n
 			i += 1 + n
 			continue
 		}
-		n, used := c>>5, 2
-		if n == 7 {
+		n, used := c>>5+2, 2
+		if n == 7+2 {
 			if i+3 > len(src) {
 				break
 			}
@@ -59,47 +96,39 @@ func expandLZF(dst, src []byte, want, limit int) (out, rest []byte, ok bool) {
 		} else if i+2 > len(src) {
 			break
 		}
-		n += 2
 		back := (c&31)<<8 + int(src[i+used-1]) + 1
-		from := at - back
-		if from < 0 || at+n > limit {
+		if back > at || at+n > limit {
 			return d[:at], src[i:], false
 		}
-		i += used
 		if at+n > len(d) {
 			d = growTo(d[:at], n, limit)
 		}
-		end := at + n
-		switch {
-		case n > 64 && back >= n:
-			copy(d[at:end], d[from:from+n])
-		case back >= 16 && end+16 <= len(d):
-			for ; at < end; at, from = at+16, from+16 {
-				copy16(d[at:], d[from:])
-			}
-		case back >= 8 && end+8 <= len(d):
-			for ; at < end; at, from = at+8, from+8 {
-				binary.LittleEndian.PutUint64(d[at:], binary.LittleEndian.Uint64(d[from:]))
-			}
-		case n < 16: // the copy may repeat what it writes
-			for ; at < end; at, from = at+1, from+1 {
-				d[at] = d[from]
-			}
-		default:
-			for at < end {
-				at += copy(d[at:end], d[from:at])
-			}
-		}
-		at = end
+		repeat(d[at-back:at+n], back)
+		at += n
+		i += used
 	}
 	return d[:at], src[i:], true
 }
 
+// repeat fills d with its first n bytes, over and over.
+func repeat(d []byte, n int) {
+	if len(d) < 2*n+8 { // short: a call would take longer
+		for k := n; k < len(d); k++ {
+			d[k] = d[k-n]
+		}
+		return
+	}
+	for n < len(d) {
+		n += copy(d[n:], d[:n])
+	}
+}
+
 // copy16 copies sixteen bytes, all of which it reads before it writes.
 func copy16(dst, src []byte) {
-	a, b := binary.LittleEndian.Uint64(src), binary.LittleEndian.Uint64(src[8:])
-	binary.LittleEndian.PutUint64(dst, a)
-	binary.LittleEndian.PutUint64(dst[8:], b)
+	to, from := (*[16]byte)(dst), (*[16]byte)(src)
+	a, b := binary.LittleEndian.Uint64(from[:8]), binary.LittleEndian.Uint64(from[8:])
+	binary.LittleEndian.PutUint64(to[:8], a)
+	binary.LittleEndian.PutUint64(to[8:], b)
 }
 
 // growTo makes room for n bytes more and some to come, and gives all of the
