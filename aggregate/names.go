@@ -25,6 +25,13 @@ type Names struct {
 	buf     []byte
 	printed []printed
 	probes  map[*estimate.Config]*estimate.Probe
+	// What the last key of a configuration and of some patterns found.
+	config *estimate.Config
+	probe  *estimate.Probe
+	late   [64]struct {
+		hash uint32
+		row  *namesRow
+	}
 }
 
 // maxNamesRows bounds the patterns told apart; when there are more, the smaller
@@ -56,8 +63,9 @@ func (c *cheaper) merge(o *cheaper) {
 
 type namesRow struct {
 	shape
-	keys, bytes, names int64 // of the sample
-	texts              int64 // strings that are no integers
+	name               string // the pattern in marked form
+	keys, bytes, names int64  // of the sample
+	texts              int64  // strings that are no integers
 	db                 uint64
 	source             int32
 	spreads            bool   // over several databases or dumps
@@ -149,36 +157,28 @@ func (a *Names) Add(r *estimate.Record) {
 		return
 	}
 	a.buf, _ = a.p.walk(a.buf[:0], r.Key, true)
-	a.add(r, a.buf)
+	a.add(r, uint32(hashSegment(a.buf)), a.buf)
 }
 
-// add counts a record whose pattern in marked form is known.
-func (a *Names) add(r *estimate.Record, pattern []byte) {
+// add counts a record whose pattern in marked form is known; hash is of the
+// pattern, by whatever rule, always the same.
+func (a *Names) add(r *estimate.Record, hash uint32, pattern []byte) {
 	x := r.Audit
 	if x == nil || x.Config == nil {
 		return
 	}
-	row := a.rows[string(pattern)]
+	row := a.row(r, hash, pattern)
 	if row == nil {
-		if a.turnsAway(pattern) {
-			a.other.count(r)
-			return
-		}
-		if len(a.rows) == maxNamesRows {
-			a.drop()
-		}
-		row = &namesRow{}
-		if n := len(a.free); n > 0 {
-			row, a.free = a.free[n-1], a.free[:n-1]
-		}
-		row.shape, row.db, row.source = a.p.shapeOf(pattern), r.DB, r.Source
-		a.rows[string(pattern)] = row
+		a.other.count(r)
+		return
 	}
-	probe := a.probes[x.Config]
-	if probe == nil {
-		probe = estimate.NewProbe(x.Config)
-		a.probes[x.Config] = probe
+	if x.Config != a.config {
+		if a.config, a.probe = x.Config, a.probes[x.Config]; a.probe == nil {
+			a.probe = estimate.NewProbe(x.Config)
+			a.probes[x.Config] = a.probe
+		}
 	}
+	probe := a.probe
 	row.count(r)
 	row.offer(r.Key[:min(len(r.Key), maxExample)])
 	row.spreads = row.spreads || row.db != r.DB || row.source != r.Source
@@ -218,6 +218,32 @@ func (a *Names) add(r *estimate.Record, pattern []byte) {
 			f.mask |= x.FieldMask
 		}
 	}
+}
+
+// row is that of a pattern, nil if it gets none.
+func (a *Names) row(r *estimate.Record, hash uint32, pattern []byte) *namesRow {
+	late := &a.late[hash%uint32(len(a.late))]
+	if late.row != nil && late.hash == hash && late.row.name == string(pattern) {
+		return late.row
+	}
+	row := a.rows[string(pattern)]
+	if row == nil {
+		if a.turnsAway(pattern) {
+			return nil
+		}
+		if len(a.rows) == maxNamesRows {
+			a.drop()
+		}
+		row = &namesRow{}
+		if n := len(a.free); n > 0 {
+			row, a.free = a.free[n-1], a.free[:n-1]
+		}
+		row.shape, row.db, row.source = a.p.shapeOf(pattern), r.DB, r.Source
+		row.name = string(pattern)
+		a.rows[row.name] = row
+	}
+	late.hash, late.row = hash, row
+	return row
 }
 
 // gateSize is how many patterns are remembered as seen once.
@@ -266,6 +292,7 @@ func (a *Names) drop() {
 		*x.row = namesRow{}
 		a.free = append(a.free, x.row)
 	}
+	clear(a.late[:])
 }
 
 // shortPrefix is what a prefix would be: a letter and a separator.

@@ -1,6 +1,11 @@
 package aggregate
 
-import "rdbaudit/estimate"
+import (
+	"errors"
+	"slices"
+
+	"rdbaudit/estimate"
+)
 
 // Specs lists all analyses in the order of their tables. The names are
 // stable: help, flags and parts use them.
@@ -63,7 +68,7 @@ func (s *Set) Add(r *estimate.Record) {
 	s.names = s.names[:0]
 	s.look(&s.items[0], r)
 	s.patterns.t.locate(&s.items[0].at, s.items[0].hash, s.items[0].text)
-	s.add(&s.items[0])
+	s.add(s.items[:1])
 }
 
 // AddBatch counts records as Add does, but faster: what is read of the tables
@@ -80,9 +85,7 @@ func (s *Set) AddBatch(records []estimate.Record) {
 		}
 		s.patterns.warmed += s.patterns.t.warm(hashes[:len(some)])
 		s.patterns.locate(s.items[:len(some)])
-		for i := range some {
-			s.add(&s.items[i])
-		}
+		s.add(s.items[:len(some)])
 	}
 }
 
@@ -96,25 +99,48 @@ func (s *Set) look(it *item, r *estimate.Record) {
 	it.hash = s.patterns.t.hash(it.text)
 }
 
-func (s *Set) add(it *item) {
-	s.patterns.add(it)
-	s.types.add(it)
-	s.totals.add(it)
+// add counts items in one analysis after the other: what each reads of its own
+// stays in the cache, and what must be fetched is fetched for several at a time.
+func (s *Set) add(items []item) {
+	for i := range items {
+		s.patterns.add(&items[i])
+	}
+	for i := range items {
+		s.types.add(&items[i])
+	}
+	for i := range items {
+		s.totals.add(&items[i])
+	}
 	if s.owners.on {
-		s.owners.add(it)
+		for i := range items {
+			s.owners.add(&items[i])
+		}
 	}
-	s.largest.add(it)
-	s.sizes.add(it)
-	s.ttl.add(it)
-	s.idle.add(it)
-	s.freq.add(it)
-	s.expiry.add(it)
-	s.slots.add(it)
-	s.audit.addItem(it)
+	for i := range items {
+		s.largest.add(&items[i])
+	}
+	for i := range items {
+		it := &items[i]
+		s.sizes.add(it)
+		s.ttl.add(it)
+		s.idle.add(it)
+		s.freq.add(it)
+		s.slots.add(it)
+	}
+	for i := range items {
+		s.expiry.add(&items[i])
+	}
+	for i := range items {
+		s.audit.addItem(&items[i])
+	}
 	if s.o.Eviction {
-		s.eviction.add(it.r, it.text)
+		for i := range items {
+			s.eviction.add(items[i].r, items[i].text)
+		}
 	}
-	s.sample.add(it.r, it.text)
+	for i := range items {
+		s.sample.add(items[i].r, items[i].hash, items[i].text)
+	}
 }
 
 // analyses are in the order of Specs.
@@ -130,13 +156,24 @@ func (s *Set) Merge(o *Set) error {
 	if err := s.o.same(o.o); err != nil {
 		return err
 	}
-	others := o.analyses()
-	for i, a := range s.analyses() {
-		if err := a.Merge(others[i]); err != nil {
-			return err
-		}
+	mine, others := s.analyses(), o.analyses()
+	errs := make([]error, len(mine))
+	s.sideBySide(func(i int) { errs[i] = mine[i].Merge(others[i]) })
+	return errors.Join(errs...)
+}
+
+// sideBySide calls f for each analysis: for the patterns, which take about as
+// long as all others together, beside these.
+func (s *Set) sideBySide(f func(i int)) {
+	done := make(chan struct{})
+	go func() {
+		f(0)
+		close(done)
+	}()
+	for i := range s.analyses()[1:] {
+		f(i + 1)
 	}
-	return nil
+	<-done
 }
 
 // SetTableMemory changes what the tables may hold from now on: the first of
@@ -149,11 +186,10 @@ func (s *Set) SetTableMemory(n int64) {
 
 // Tables renders all analyses. It may be called once, after the last Add and Merge.
 func (s *Set) Tables() []Table {
-	var tables []Table
-	for _, a := range s.analyses() {
-		tables = append(tables, a.Tables(s.totals)...)
-	}
-	return tables
+	list := s.analyses()
+	tables := make([][]Table, len(list))
+	s.sideBySide(func(i int) { tables[i] = list[i].Tables(s.totals) })
+	return slices.Concat(tables...)
 }
 
 // Totals are the sums so far; they go on changing with Add and Merge.

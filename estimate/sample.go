@@ -91,8 +91,11 @@ func nameHash(name []byte) uint64 {
 		name = name[8:]
 	}
 	var rest uint64
-	for _, b := range name {
-		rest = rest<<8 | uint64(b)
+	switch n := len(name); {
+	case n >= 4: // they may overlap: the length is part of the hash
+		rest = uint64(binary.LittleEndian.Uint32(name))<<32 | uint64(binary.LittleEndian.Uint32(name[n-4:]))
+	case n > 0:
+		rest = uint64(name[0])<<16 | uint64(name[n>>1])<<8 | uint64(name[n-1])
 	}
 	hi, lo := bits.Mul64(h^rest, prime)
 	h = hi ^ lo
@@ -129,22 +132,15 @@ func (e *Estimator) closeText(it item) []byte {
 }
 
 // closeString looks at a string value of the sample, whose sizes are known.
-func (e *Estimator) closeString(p *rdbparse.Part, it item) error {
+// text is its bytes where there are up to longestNumber of them.
+func (e *Estimator) closeString(it item, text []byte) {
 	l, s := e.look, e.sizers[0]
 	e.note().Entry = int32(min(l.s.entry(it), longestJSON))
-	if it.isInt || p.Len > longestNumber {
-		return nil
-	}
-	b, err := e.r.Bytes()
-	if err != nil {
-		return e.soft(err)
-	}
-	if isNumber(b) {
+	if !it.isInt && it.len <= longestNumber && isNumber(text) {
 		l.s.begin(String, s.name, s.ttl, int(s.meta))
 		l.s.stringValue(item{len: it.len, isInt: true, val: sharedInts})
 		e.note().NumberSaves = int32(max(s.r-l.s.r, 0))
 	}
-	return nil
 }
 
 // entry is what an element takes in a packed value, on its own.

@@ -272,32 +272,37 @@ func (e *Estimator) soft(err error) error {
 }
 
 func (e *Estimator) stringValue() error {
-	p, err := e.r.Part()
-	if err != nil {
-		return err
-	}
-	it, err := e.item(p, true)
-	if err != nil {
-		return err
-	}
-	e.elems = 1
-	if e.sizers[0].Audit {
-		if p.LZF {
-			e.note().Squeezed = p.Stored
+	var it item
+	var text []byte
+	if en := &e.packed[0]; e.r.Short(en) {
+		it, text, e.large = entryItem(en), en.Str, en.Len
+	} else {
+		p, err := e.r.Part()
+		if err != nil {
+			return err
 		}
-		if e.wantJSON && !it.isInt && p.Len <= longestJSON {
-			b, err := e.r.Bytes()
-			if err != nil {
+		if it, err = e.item(p, true); err != nil {
+			return err
+		}
+		json := e.wantJSON && p.Len <= longestJSON
+		if !it.isInt && (json || e.sampled && p.Len <= longestNumber) {
+			if text, err = e.r.Bytes(); err != nil {
 				return e.soft(err)
 			}
-			e.json.look(e.note(), b, e.key.NameLen, e.key.Expiry != rdbparse.NoExpiry, e.key.Meta)
 		}
+		if p.LZF && e.sizers[0].Audit {
+			e.note().Squeezed = p.Stored
+		}
+	}
+	e.elems = 1
+	if e.wantJSON && !it.isInt && it.len <= longestJSON {
+		e.json.look(e.note(), text, e.key.NameLen, e.key.Expiry != rdbparse.NoExpiry, e.key.Meta)
 	}
 	for _, s := range e.sizers {
 		s.stringValue(it)
 	}
 	if e.sampled {
-		return e.closeString(p, it)
+		e.closeString(it, text)
 	}
 	return nil
 }

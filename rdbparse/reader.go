@@ -23,6 +23,7 @@ type Reader struct {
 	src   source
 	info  Info
 	types [256]*Type
+	ops   [256 - firstOpcode]opcode
 
 	key  Key
 	name []byte
@@ -84,7 +85,7 @@ func (r *Reader) open() (*Reader, error) {
 	if err := r.magic(); err != nil {
 		return nil, err
 	}
-	r.indexTypes()
+	r.index()
 	for r.err == nil {
 		p := r.src.peek(1)
 		if len(p) == 0 || p[0] != opAux {
@@ -191,9 +192,9 @@ type opcode struct {
 	ofKey bool // it belongs to the key that follows
 }
 
-// opcodeTable has the opcodes of both families and what is known of vendors'.
+// opcodeOf has the opcodes of both families and what is known of vendors'.
 // The byte that ends the file is not in it.
-func (r *Reader) opcode(code byte) (op opcode, ok bool) {
+func (r *Reader) opcodeOf(code byte) (op opcode, ok bool) {
 	switch code {
 	case opSelectDB:
 		return opcode{"SELECTDB", (*Reader).selectDB, false}, true
@@ -241,6 +242,17 @@ func (r *Reader) opcode(code byte) (op opcode, ok bool) {
 	return opcode{}, false
 }
 
+// firstOpcode is the lowest byte that is an opcode in some dialect.
+const firstOpcode = 107
+
+// opcode is the row of a byte, nil if it has none.
+func (r *Reader) opcode(code byte) *opcode {
+	if code < firstOpcode || r.ops[code-firstOpcode].read == nil {
+		return nil
+	}
+	return &r.ops[code-firstOpcode]
+}
+
 // Next gives the next key. It skips what was not read of the value before. At
 // a good end of the file it returns io.EOF; where only the checksum is wrong,
 // every key has been given before an error that unwraps to ErrChecksum.
@@ -269,8 +281,8 @@ func (r *Reader) Next() (*Key, error) {
 		if code == opEOF {
 			return nil, r.end()
 		}
-		op, ok := r.opcode(code)
-		if !ok {
+		op := r.opcode(code)
+		if op == nil {
 			r.bad(ErrType, r.describeUnknown(code))
 			return nil, r.fail()
 		}
@@ -327,9 +339,15 @@ func (r *Reader) readKey(t *Type) (*Key, error) {
 		if !ok {
 			return nil, r.fail()
 		}
+		r.body = body{}
 	}
 	k.Name = r.name
-	r.typ, r.walk, r.body = t, walk{}, body{}
+	r.typ = t
+	if t.one { // which counts nothing
+		r.walk.phase, r.walk.left = 0, 0
+	} else {
+		r.walk = walk{}
+	}
 	if t.Kind == ModuleKind {
 		k.Module = moduleName(s.length())
 		if s.err != nil {
@@ -736,7 +754,10 @@ func (b *body) skip(r *Reader) {
 // End passes over what is left of the value. Its error is one of framing, and
 // stays.
 func (r *Reader) End() error {
-	if r.typ != nil && r.typ.one && r.src.err == nil && (r.walk.phase > 0 || r.typ.Code == 0 && r.Wire == nil && r.err == nil) {
+	if r.typ == nil {
+		return r.err
+	}
+	if r.typ.one && r.src.err == nil && (r.walk.phase > 0 || r.typ.Code == 0 && r.Wire == nil && r.err == nil) {
 		if r.walk.phase == 0 { // a string that nobody wants to see
 			r.at = r.src.offset()
 			r.stepString(&r.part)
@@ -757,6 +778,38 @@ func (r *Reader) End() error {
 		r.Part() // its error stays
 	}
 	return r.err
+}
+
+// Short fills e with the value of the current key if that is a string of up to
+// 63 bytes, stored as it is or as an integer, which is the most common value: it
+// is read then, and e valid until the next call. Where it says false, Part tells
+// more.
+func (r *Reader) Short(e *Entry) bool {
+	s := &r.src
+	if r.typ == nil || r.typ.Code != 0 || r.walk.phase > 0 || r.Wire != nil || r.err != nil || s.end-s.pos < 64 {
+		return false
+	}
+	b := s.buf[s.pos : s.pos+64]
+	n := int(b[0])
+	switch {
+	case n < 0x40:
+		e.IsInt, e.Int, e.Len, e.Str = false, 0, int64(n), b[1:n+1]
+		s.pos += n + 1
+		r.typ = nil
+		return true
+	case n == 0xc0|formInt8:
+		e.Int, n = int64(int8(b[1])), 1
+	case n == 0xc0|formInt16:
+		e.Int, n = int64(int16(binary.LittleEndian.Uint16(b[1:]))), 2
+	case n == 0xc0|formInt32:
+		e.Int, n = int64(int32(binary.LittleEndian.Uint32(b[1:]))), 4
+	default:
+		return false
+	}
+	e.IsInt, e.Len, e.Str = true, intLen(e.Int), nil
+	s.pos += n + 1
+	r.typ = nil
+	return true
 }
 
 // Part gives the next part of the key's value, or io.EOF at its end.

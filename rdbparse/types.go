@@ -87,7 +87,7 @@ func Types(f Flavor) []Type {
 }
 
 // index makes a table by code. Only 256 pointers, once a Reader.
-func (r *Reader) indexTypes() {
+func (r *Reader) index() {
 	for i := range common {
 		r.types[common[i].Code] = &common[i]
 	}
@@ -97,5 +97,8 @@ func (r *Reader) indexTypes() {
 	}
 	for i := range own {
 		r.types[own[i].Code] = &own[i]
+	}
+	for i := range r.ops {
+		r.ops[i], _ = r.opcodeOf(byte(firstOpcode + i))
 	}
 }

@@ -55,7 +55,7 @@ func TestTypes(t *testing.T) {
 }
 
 func (r *Reader) typeOf(code byte, name string) bool {
-	r.indexTypes()
+	r.index()
 	return r.types[code] != nil && r.types[code].Name == name
 }
 
