@@ -170,6 +170,9 @@ type Analysis interface {
 	Merge(other Analysis) error
 	// Tables renders the result. It may be called once, after the last Add and Merge.
 	Tables(*Totals) []Table
+	// code writes what was counted, or reads it into an analysis that has
+	// counted nothing.
+	code(*coder)
 }
 
 // Spec is a row of the list of analyses: help, flags, tests and formats follow from it.

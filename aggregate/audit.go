@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 
 	"rdbaudit/estimate"
@@ -413,4 +414,81 @@ func (a *Audit) Tables(*Totals) []Table {
 		return nil
 	}
 	return []Table{table}
+}
+
+func (a *Audit) code(c *coder) {
+	names := slices.Sorted(maps.Keys(a.rows))
+	eachOf(c, &names, maxAuditRows, func(name *string) {
+		if c.marked(a.p, name); c.err != nil {
+			return
+		}
+		row := a.rows[*name]
+		if c.reads {
+			row = &auditRow{pattern: *name}
+			a.rows[*name] = row
+		}
+		row.code(c)
+	})
+	a.other.code(c)
+	if c.reads {
+		a.sorted = nil
+	}
+}
+
+func (r *auditRow) code(c *coder) {
+	lists := func(list *[]switched) {
+		there := *list != nil
+		c.bool(&there)
+		if there {
+			for t := range auditTypes {
+				ofType(list, estimate.Type(t)).code(c)
+			}
+		}
+	}
+	lists(&r.lost)
+	lists(&r.past)
+	r.json.code(c)
+	c.spread(&r.packed)
+	c.sum(&r.allow[0], &r.allow[1], &r.looked, &r.loose)
+	optional(c, &r.marks, func(list *[numMarks]marked) {
+		for i := range list {
+			list[i].code(c)
+		}
+	})
+	for _, p := range []**inner{&r.inner, &r.large} {
+		optional(c, p, func(in *inner) {
+			in.switched.code(c)
+			c.sum(&in.looked, &in.objects, &in.apart)
+			c.big(&in.alloc)
+			c.place(&in.spreads, &in.db, &in.source)
+		})
+	}
+	r.squeeze.code(c)
+}
+
+func (s *switched) code(c *coder) {
+	c.sum(&s.keys)
+	if s.keys == 0 {
+		return
+	}
+	c.int(&s.before)
+	c.int(&s.after)
+	c.sum(&s.maxEntries, &s.maxLen, &s.overEntries, &s.overValue, &s.overIntset, &s.maxInts)
+	c.spread(&s.saves)
+	c.int(&s.gain)
+	c.own(&s.example, maxExample)
+}
+
+func (m *marked) code(c *coder) {
+	c.sum(&m.keys)
+	if m.keys == 0 {
+		return
+	}
+	c.sum(&m.before)
+	for _, p := range []*int64{&m.after, &m.least, &m.most} {
+		c.int(p)
+	}
+	c.big(&m.count)
+	c.sum(&m.more)
+	c.own(&m.example, maxExample)
 }

@@ -329,3 +329,20 @@ func (a *Freq) Tables(t *Totals) []Table {
 	}
 	return []Table{table}
 }
+
+func (s *Sizes) code(c *coder) { c.tallies(s.n[:]) }
+
+func (a *TTL) code(c *coder) {
+	c.tallies(a.lives[:])
+	c.tallies(a.n[:])
+}
+
+func (a *Idle) code(c *coder) {
+	c.tallies(a.n[:])
+	c.tally(&a.none)
+}
+
+func (a *Freq) code(c *coder) {
+	c.tallies(a.n[:])
+	c.tally(&a.none)
+}

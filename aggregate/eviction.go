@@ -351,3 +351,58 @@ func (t *tally) join(o tally) {
 	t.keys += o.keys
 	t.bytes += o.bytes
 }
+
+func (e *Eviction) code(c *coder) {
+	c.bool(&e.full)
+	coarse := int(e.coarse)
+	small(c, &coarse, maxCoarse+1)
+	e.coarse = uint(coarse)
+	list := e.ordered()
+	eachOf(c, &list, math.MaxInt32, func(p **space) {
+		if c.reads {
+			*p = &space{rows: make(map[string]*crowds)}
+		}
+		s := *p
+		c.source(&s.source)
+		small(c, &s.db, maxSpaceDB+1)
+		names := slices.Sorted(maps.Keys(s.rows))
+		eachOf(c, &names, math.MaxInt32, func(name *string) {
+			if c.marked(e.p, name); c.err != nil {
+				return
+			}
+			row := s.rows[*name]
+			if c.reads {
+				row = &crowds{}
+				s.rows[*name] = row
+				e.cells += rowCells
+			}
+			e.codeRow(c, row)
+		})
+		e.codeRow(c, &s.other)
+		if c.reads {
+			e.spaces[s.spaceName] = s
+			e.fits(0)
+		}
+	})
+}
+
+func (e *Eviction) codeRow(c *coder, r *crowds) {
+	last := uint32(0)
+	eachOf(c, &r.list, math.MaxInt32, func(x *crowd) {
+		step := uint64(x.at - last)
+		c.uint(&step)
+		if c.reads && (step > uint64(math.MaxUint32-last) || step == 0 && len(r.list) > 0) {
+			c.fail("crowds out of order")
+			step = 0
+		}
+		last += uint32(step)
+		x.at = last
+		if c.reads {
+			x.at = last
+		}
+		c.tally(&x.tally)
+	})
+	if c.reads {
+		e.cells += len(r.list)
+	}
+}

@@ -325,3 +325,38 @@ func findStorm(a *auditor) {
 
 // near says whether two buckets of a histogram are the same or neighbours.
 func near(a, b int) bool { return a-b <= 1 && b-a <= 1 }
+
+func (a *Expiry) code(c *coder) {
+	c.tallies(a.hours[:])
+	c.tallies(a.days[:])
+	c.tally(&a.later)
+	a.seconds.code(c, expirySeconds)
+	a.minutes.code(c, expiryMinutes)
+}
+
+// code codes those of size cells that hold keys.
+func (x *cells) code(c *coder, size int) {
+	type cell struct {
+		step int // from the one before
+		tally
+	}
+	var list []cell
+	last := 0
+	x.each(func(i int64, t tally) {
+		list = append(list, cell{int(i) - last, t})
+		last = int(i)
+	})
+	last = 0
+	eachOf(c, &list, size, func(e *cell) {
+		small(c, &e.step, int64(size-last))
+		last += e.step
+		c.tally(&e.tally)
+	})
+	if c.reads {
+		last = 0
+		for _, e := range list {
+			last += e.step
+			x.add(size, int64(last), e.tally)
+		}
+	}
+}

@@ -90,3 +90,6 @@ func keptLen(kept []byte) int {
 	}
 	return int(n)
 }
+
+// maxKept is the longest that appendKept gives.
+const maxKept = maxKey + 8

@@ -114,3 +114,18 @@ next:
 	}
 	return string(s)
 }
+
+// kinds is how many kinds there are.
+func (m *modules) kinds() kind {
+	return plainKinds + kind(len(m.names))*kind(estimate.NumEncodings)
+}
+
+// in gives the number that a kind has in sorted, which has the same names in
+// another order.
+func (m *modules) in(sorted *modules, k kind) kind {
+	if k < plainKinds {
+		return k
+	}
+	i := slices.Index(sorted.names, m.names[(k-plainKinds)/kind(estimate.NumEncodings)])
+	return plainKinds + kind(i)*kind(estimate.NumEncodings) + (k-plainKinds)%kind(estimate.NumEncodings)
+}

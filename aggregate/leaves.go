@@ -2,9 +2,11 @@ package aggregate
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"hash/maphash"
 	"math"
+	"slices"
 )
 
 // leaves is the table of whole patterns: open addressing over compact rows,
@@ -715,4 +717,82 @@ func (s *stats) memory() int64 {
 		n += histBytes + s.idle.memory()
 	}
 	return n
+}
+
+// reset forgets the one row of a table that holds one at a time.
+func (t *leaves) reset() {
+	clear(t.slots)
+	t.count, t.hists, t.fixed = 0, 0, 0
+	if t.nstat > 0 {
+		t.stats[0][0] = stats{}
+		t.free = append(t.free[:0], 1)
+	}
+	for i := range t.text.chunks {
+		t.text.free = append(t.text.free, t.text.chunks[i][:0])
+	}
+	t.text = arena{free: t.text.free}
+}
+
+// code codes a row but for its pattern. sorted are the table's modules in order.
+func (t *leaves) code(c *coder, p *Patterner, l *leaf, sorted *modules) {
+	kindOf := func(k *kind) {
+		n := *k
+		if !c.reads {
+			n = t.mods.in(sorted, n)
+		}
+		if small(c, &n, int64(sorted.kinds())); c.reads {
+			*k = n
+		}
+	}
+	several, same, key := l.more != 0, false, []byte(nil)
+	if !c.reads {
+		p.scratch = append(p.scratch[:0], t.kept(p, p.scratch, l)...)
+		p.scratch2 = p.original(p.scratch2[:0], t.pattern(l))
+		key, same = p.scratch, len(p.scratch) <= maxKey && bytes.Equal(p.scratch, p.scratch2)
+	}
+	if c.bool(&several, &same); !same {
+		c.text(&key, maxKept)
+	}
+	switch {
+	case !c.reads:
+	case same:
+		l.keyLen = keySame
+	default:
+		l.key, l.keyLen = t.text.put(key), uint16(len(key))
+	}
+	c.sum(&l.bytes)
+	if !several {
+		small(c, &l.elems, math.MaxUint32)
+		small(c, &l.ttl, histMax+2)
+		small(c, &l.idle, histMax+2)
+		small(c, &l.life, int64(numLives))
+		kindOf(&l.kind)
+		return
+	}
+	s := t.promote(l, true)
+	s.bytes = l.bytes
+	c.sum(&s.keys, &s.elems, &s.noTTLKeys, &s.noTTLBytes, &s.fieldTTLKeys, &s.expiredKeys, &s.expiredBytes, &s.foldedKeys, &s.foldedBytes, &s.min, &s.max)
+	c.hist(&s.sizes)
+	optional(c, &s.ttl, c.hist)
+	optional(c, &s.idle, c.hist)
+	var kinds []kindBytes
+	if !c.reads && s.keys > 0 {
+		kinds = append(slices.Clone(s.kinds), s.kind)
+		for i := range kinds {
+			kinds[i].kind = t.mods.in(sorted, kinds[i].kind)
+		}
+		slices.SortFunc(kinds, func(a, b kindBytes) int { return cmp.Compare(a.kind, b.kind) })
+	}
+	eachOf(c, &kinds, int(sorted.kinds()), func(k *kindBytes) {
+		small(c, &k.kind, int64(sorted.kinds()))
+		c.sum(&k.bytes)
+	})
+	if c.reads {
+		if s.keys <= 0 || len(kinds) == 0 || s.sizes.Len() != s.keys {
+			c.fail("a pattern without keys")
+			return
+		}
+		s.kind, s.kinds = kinds[0], kinds[1:]
+		t.hists += s.memory()
+	}
 }

@@ -489,3 +489,45 @@ func (f *fieldSums) kinds() (n int64, few bool) {
 	}
 	return int64(math.Log1p(-float64(set)/64)/math.Log1p(-1./64) + 0.5), true
 }
+
+func (a *Names) code(c *coder) {
+	names := slices.Sorted(maps.Keys(a.rows))
+	eachOf(c, &names, maxNamesRows, func(name *string) {
+		if c.marked(a.p, name); c.err != nil {
+			return
+		}
+		row := a.rows[*name]
+		if c.reads {
+			row = &namesRow{name: *name, shape: a.p.shapeOf([]byte(*name))}
+			a.rows[*name] = row
+		}
+		row.code(c)
+	})
+	c.sum(&a.other.keys, &a.other.bytes, &a.other.names)
+}
+
+func (row *namesRow) code(c *coder) {
+	c.sum(&row.keys, &row.bytes, &row.names, &row.texts)
+	c.place(&row.spreads, &row.db, &row.source)
+	c.own(&row.example, maxExample)
+	optional(c, &row.prefix, func(s *cheaper) { s.code(c) })
+	optional(c, &row.numbers, func(s *cheaper) { s.code(c) })
+	optional(c, &row.fields, func(f *fieldSums) {
+		f.cheaper.code(c)
+		c.sum(&f.count, &f.bytes)
+		c.uint(&f.mask)
+	})
+	optional(c, &row.tiny, func(t *tinySums) {
+		t.cheaper.code(c)
+		c.spread(&t.entries)
+		c.spread(&t.pairs)
+		c.sum(&t.heads)
+		c.big(&t.least)
+		c.sum(&t.most, &t.odd, &t.values)
+	})
+}
+
+func (s *cheaper) code(c *coder) {
+	c.sum(&s.keys, &s.before)
+	c.spread(&s.saves)
+}

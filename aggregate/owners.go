@@ -186,3 +186,11 @@ func (a *Owners) Tables(t *Totals) []Table {
 	}
 	return []Table{table}
 }
+
+func (a *Owners) code(c *coder) {
+	for i := range a.sums { // as many as the options have patterns
+		s := &a.sums[i]
+		c.sum(&s.keys, &s.bytes, &s.elems, &s.noTTLKeys, &s.noTTLBytes, &s.fieldTTLKeys, &s.expiredKeys, &s.expiredBytes, &s.max)
+		c.own(&s.top, maxKept)
+	}
+}

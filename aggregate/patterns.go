@@ -1,10 +1,12 @@
 package aggregate
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math"
 	"math/bits"
+	"slices"
 
 	"rdbaudit/estimate"
 )
@@ -277,5 +279,47 @@ func PatternColumns() []Column {
 		{"types", Text, "types: a name, or names with shares by bytes, as in hash 80.0%,string 20.0%"},
 		{"encodings", Text, "encodings, in the same form"},
 		{"owner", Text, "who owns the pattern, as told by the rules"},
+	}
+}
+
+// code codes the rows in order of their patterns. What is read goes the way of
+// a merge, so that the table stays within its memory whatever the input says.
+func (p *Patterns) code(c *coder) {
+	t := p.t
+	if !c.reads {
+		sorted := c.modules(&t.mods)
+		order := make([]uint32, t.count)
+		for i := range order {
+			order[i] = uint32(i)
+		}
+		slices.SortFunc(order, func(a, b uint32) int { return bytes.Compare(t.pattern(t.row(a)), t.pattern(t.row(b))) })
+		c.count(len(order), math.MaxInt32)
+		for _, i := range order {
+			l := t.row(i)
+			text := t.pattern(l)
+			c.text(&text, maxMarked)
+			t.code(c, p.p, l, &sorted)
+		}
+		return
+	}
+	from := newLeaves()
+	sorted := c.modules(&from.mods)
+	n := c.count(0, math.MaxInt32)
+	var last string
+	for i := range n {
+		var text string
+		if c.marked(p.p, &text); i > 0 && text <= last {
+			c.fail("patterns out of order")
+		}
+		last = text
+		from.reset()
+		l := from.insert(0, []byte(text))
+		if from.code(c, p.p, l, &sorted); c.err != nil {
+			return
+		}
+		p.t.take(p.p, from, l, p.t.hash([]byte(text)))
+		if p.t.memory() > p.budget {
+			p.fold()
+		}
 	}
 }

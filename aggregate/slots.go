@@ -309,3 +309,21 @@ func (a *auditor) hotSlots(f func(s *slotSums, tag *tagSums)) {
 		f(s, of)
 	}
 }
+
+func (a *Slots) code(c *coder) {
+	c.sum(&a.slack)
+	list := a.tags()
+	eachOf(c, &list, maxTags, func(t *tagSums) {
+		c.uint(&t.hash)
+		c.tally(&t.tally)
+		text := t.text[:t.len]
+		c.text(&text, maxTag)
+		t.len = uint8(copy(t.text[:], text))
+	})
+	if c.reads {
+		for i := range list {
+			t := &list[i]
+			a.list[a.find(t.hash, t.text[:t.len])].merge(&t.tally)
+		}
+	}
+}

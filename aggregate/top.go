@@ -196,3 +196,48 @@ func (t *Top) Tables(*Totals) []Table {
 	}
 	return []Table{table}
 }
+
+func (t *Top) code(c *coder) {
+	for typ := range t.heaps {
+		list := t.heaps[typ]
+		if !c.reads {
+			list = slices.Clone(list)
+			slices.SortFunc(list, func(a, b topKey) int { return a.compare(&b) })
+		}
+		eachOf(c, &list, max(t.o.Top, 0), func(k *topKey) {
+			k.r.Type = estimate.Type(typ)
+			t.codeKey(c, k)
+		})
+		if c.reads {
+			for i := range list {
+				t.push(estimate.Type(typ), list[i])
+			}
+		}
+	}
+}
+
+func (t *Top) codeKey(c *coder, k *topKey) {
+	r := &k.r
+	c.own(&r.Key, maxKept)
+	c.string(&r.Module, maxModuleName)
+	c.uint(&r.DB)
+	small(c, &r.Encoding, int64(estimate.NumEncodings))
+	small(c, &r.Flags, 1<<8)
+	c.sum(&k.n, &r.Size, &r.Alloc, &r.Slack, &r.Serialized, &r.Elems, &r.FieldTTLs)
+	c.big(&r.SizeVar)
+	c.big(&r.AllocVar)
+	for _, p := range []*int64{&r.Largest, &r.Expiry, &r.Idle} {
+		c.int(p)
+	}
+	freq, slot := r.Freq+1, r.Slot+1
+	small(c, &freq, 257)
+	small(c, &slot, maxSlot+2)
+	r.Freq, r.Slot = freq-1, slot-1
+	c.source(&r.Source)
+	c.own(&k.pattern, maxPrinted)
+	c.string(&k.owner, maxOwner)
+	r.Audit = nil
+}
+
+// maxPrinted is longer than any printed pattern of 32 segments.
+const maxPrinted = 1 << 16

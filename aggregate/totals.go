@@ -394,3 +394,43 @@ func hashDict(source int32, db uint64, slot int32) uint64 {
 }
 
 func appendInt(dst []byte, v int64) []byte { return strconv.AppendInt(dst, v, 10) }
+
+func (t *Totals) code(c *coder) {
+	c.sum(&t.Keys, &t.Bytes, &t.Size, &t.Alloc, &t.Serialized, &t.Elements, &t.Slack, &t.ChanceKeys, &t.ChanceBytes)
+	c.big(&t.SizeVar)
+	c.big(&t.AllocVar)
+	c.sum(&t.OpaqueKeys, &t.OpaqueBytes, &t.HistoryKeys, &t.NoTTLKeys, &t.NoTTLBytes, &t.TTLKeys, &t.TTLBytes,
+		&t.FieldTTLKeys, &t.FieldTTLBytes, &t.ExpiredKeys, &t.ExpiredBytes, &t.IdleKeys, &t.FreqKeys)
+	one := func(d *Database) {
+		c.uint(&d.DB)
+		c.sum(&d.Keys, &d.Bytes, &d.Elements, &d.NoTTLKeys, &d.TTLKeys, &d.FieldTTLKeys, &d.ExpiredKeys, &d.ExpiredBytes)
+	}
+	dbs, other := t.Databases()
+	eachOf(c, &dbs, 2*keptDatabases, one)
+	one(&other)
+	c.bool(&t.dbs.folded)
+	dict := func(d *Dict) {
+		c.source(&d.Source)
+		slot := d.Slot + 1
+		small(c, &slot, maxSlot+2)
+		d.Slot = slot - 1
+		c.uint(&d.DB)
+		c.sum(&d.Keys, &d.TTLKeys, &d.Bytes)
+	}
+	dicts, rest := t.Dicts()
+	eachOf(c, &dicts, maxDicts, dict)
+	c.sum(&rest.Keys, &rest.TTLKeys, &rest.Bytes)
+	if c.reads {
+		for i := range dbs {
+			*t.dbs.at(dbs[i].DB) = dbs[i]
+		}
+		t.dbs.other = other
+		for _, d := range dicts {
+			*t.dicts.at(d.Source, d.DB, d.Slot) = d
+		}
+		t.dicts.other = rest
+	}
+}
+
+// maxSlot is the highest slot of a cluster.
+const maxSlot = 16383

@@ -112,3 +112,29 @@ func (t *Types) Tables(totals *Totals) []Table {
 	}
 	return []Table{table}
 }
+
+func (t *Types) code(c *coder) {
+	sorted := c.modules(&t.mods)
+	type row struct {
+		kind kind
+		sums typeSums
+	}
+	var list []row
+	if !c.reads {
+		for k := range t.rows {
+			if t.rows[k].keys > 0 {
+				list = append(list, row{t.mods.in(&sorted, kind(k)), t.rows[k]})
+			}
+		}
+		slices.SortFunc(list, func(x, y row) int { return cmp.Compare(x.kind, y.kind) })
+	}
+	eachOf(c, &list, int(sorted.kinds()), func(r *row) {
+		small(c, &r.kind, int64(sorted.kinds()))
+		c.sum(&r.sums.keys, &r.sums.bytes, &r.sums.elems, &r.sums.max, &r.sums.noTTLKeys, &r.sums.noTTLBytes, &r.sums.expected)
+	})
+	if c.reads {
+		for i := range list {
+			*t.at(list[i].kind) = list[i].sums
+		}
+	}
+}
