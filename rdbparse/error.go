@@ -24,7 +24,7 @@ var (
 // Error is a fault at a place of the file.
 type Error struct {
 	Offset int64  // bytes from the start of the RDB data
-	Key    []byte // name of the key being read, nil outside of a key
+	Key    []byte // name of the key that Next gave last, if the fault lies in its value; else nil
 	Detail string // what was found, in words
 	Err    error  // one of the Err values, or a read error
 }

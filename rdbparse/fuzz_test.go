@@ -54,6 +54,7 @@ func FuzzReader(f *testing.F) {
 			}
 			if res.err != io.EOF {
 				checkError(t, d.String(), res.err, len(data))
+				checkErrorKey(t, d.String(), res)
 			}
 			for _, soft := range res.soft {
 				var e *Error

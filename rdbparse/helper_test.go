@@ -396,6 +396,16 @@ func checkError(t testing.TB, what string, err error, size int) *Error {
 	return e
 }
 
+// checkErrorKey holds the key of the error that ended a dump against the last
+// one that was given: who counts keys takes that one back.
+func checkErrorKey(t testing.TB, what string, res result) {
+	t.Helper()
+	var e *Error
+	if errors.As(res.err, &e) && e.Key != nil && (len(res.keys) == 0 || res.keys[len(res.keys)-1].name != string(e.Key)) {
+		t.Errorf("%s: %v, after %d keys, names a key that was not given last", what, e, len(res.keys))
+	}
+}
+
 // A drip is a feeder that hands out stretches of the sizes that next says.
 type drip struct {
 	data []byte

@@ -75,6 +75,7 @@ func TestBroken(t *testing.T) {
 					r, err := openFeeder(&drip{data: b.data, next: inStretches(size)})
 					if err == nil {
 						res := drain(r, d)
+						checkErrorKey(t, b.name, res)
 						if err = res.err; b.soft {
 							if err != io.EOF {
 								t.Fatalf("%s: the dump ends with %v", d, err)
@@ -128,6 +129,7 @@ func TestErrorKey(t *testing.T) {
 		`REDIS0011 04 str("a\nb") len(2) str("x") 82`:           `"a\nb"`,
 		`REDIS0011 00 82`:                                       ``,
 		`REDIS0011 00 str("k") str("v") 08`:                     ``,
+		`REDIS0011 07 str("k")`:                                 ``,
 		`REDIS0011 00 str(rep(2000 "n")) 82`:                    `"` + strings.Repeat("n", 80) + `"...`,
 		`REDIS0011 01 str("l") len(5) str("a") str("b") c0`:     `"l"`,
 		`REDIS0011 10 str("h") str(u32le(5) u16le(0) ff)`:       `"h"`,

@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/bits"
 	"strconv"
+	"strings"
 )
 
 // Reader reads a dump key by key. It is not for use by several goroutines.
@@ -342,17 +343,18 @@ func (r *Reader) readKey(t *Type) (*Key, error) {
 		r.body = body{}
 	}
 	k.Name = r.name
+	if t.Kind == ModuleKind {
+		k.Module = moduleName(s.length())
+		if s.err != nil { // Error.Key is for keys that Next gave
+			s.detail = strings.TrimPrefix(s.detail+", ", ", ") + "in the module type of key " + strconv.Quote(string(cut(k.Name, 80)))
+			return nil, r.fail()
+		}
+	}
 	r.typ = t
 	if t.one { // which counts nothing
 		r.walk.phase, r.walk.left = 0, 0
 	} else {
 		r.walk = walk{}
-	}
-	if t.Kind == ModuleKind {
-		k.Module = moduleName(s.length())
-		if s.err != nil {
-			return nil, r.fail()
-		}
 	}
 	if r.Wire != nil {
 		r.Wire(at, t.Name, string(cut(k.Name, 200)))

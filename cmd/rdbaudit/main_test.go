@@ -19,8 +19,12 @@ import (
 var update = flag.Bool("update", false, "rewrite the golden files")
 
 // TestMain makes the test binary the command itself where a test needs a
-// process of its own: for signals, a closed stdout, a terminal.
+// process of its own: for signals, a closed stdout, a terminal. For the campaign
+// it is the command again and again.
 func TestMain(m *testing.M) {
+	if os.Getenv("RDBAUDIT_TEST_AS_WORKER") == "1" {
+		serveAndExit()
+	}
 	if os.Getenv("RDBAUDIT_TEST_AS_COMMAND") == "1" {
 		main()
 	}

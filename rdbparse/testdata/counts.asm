@@ -69,6 +69,15 @@ REDIS0015 1f str("k") len(1) len64(9223372036854775808) str("a") @
 === slots of an import | ErrTruncated
 VALKEY080 f3 str("job") len64(9223372036854775808) len(0) len(5) @
 
+=== a module key without its type | ErrTruncated | module type of key "m"
+REDIS0011 07 str("m") @
+
+=== a module key whose type is half there | ErrTruncated | module type of key "m"
+REDIS0011 00 str("k") str("v") 07 str("m") 81b5eb2dff @
+
+=== a module key whose type is no number | ErrLength | in the module type of key "m"
+REDIS0011 07 str("m") @ 82
+
 === items of a module | ErrTruncated
 REDIS0011 07 str("m") 81b5eb2dffffddb401 02 01 02 02 @
 
