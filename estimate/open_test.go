@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"rdbaudit/estimate"
+	"rdbaudit/fixtures"
 	"rdbaudit/fixtures/wire"
 	"rdbaudit/rdbparse"
 )
@@ -82,5 +83,40 @@ func TestOpenNodes(t *testing.T) {
 		require.ErrorIs(t, err, rdbparse.ErrPacked)
 		require.Equal(t, want.Error(), err.Error())
 		require.Contains(t, err.Error(), "list")
+	}
+}
+
+// TestSpoilt: what is found in a value that was opened for its longest entry
+// alone changes nothing but that: who asks depends on how far others have come.
+func TestSpoilt(t *testing.T) {
+	good := make([][]int, 50)
+	for i := range good {
+		good[i] = []int{3, 5, 7}
+	}
+	hash, _ := fixtures.Asm(t, `REDIS0010 10 str("h") str(u32le(14) u16le(2) 8161 02 826262 04 ff) ff 0000000000000000`)
+	stream, _ := fixtures.Asm(t, `REDIS0009 0f str("s") len(1) str(u64be(1) u64be(1)) str(u32le(10) u16le(1) 8161 04 ff) len(1) len(1) len(1) len(0) ff 0000000000000000`)
+	line, _, ok := estimate.Lookup("redis-7.0")
+	require.True(t, ok)
+	config := estimate.Config{Line: line, Limits: estimate.DefaultLimits()}
+	for name, dump := range map[string][]byte{
+		"list": listOf(good, map[int]bool{40: true}), "short list": listOf(good[:1], map[int]bool{0: true}), "hash": hash, "stream": stream,
+	} {
+		read := func(every bool, want bool) (*estimate.Record, error) {
+			p, err := rdbparse.NewReader(bytes.NewReader(dump))
+			require.NoError(t, err)
+			e := estimate.New(p, config)
+			e.EveryLargest = every
+			e.WantLargest = func(*rdbparse.Key, int64, int64) bool { return want }
+			return e.Next()
+		}
+		closed, err := read(false, false)
+		require.NoError(t, err, name)
+		opened, err := read(false, true)
+		require.NoError(t, err, name)
+		require.EqualValues(t, -1, opened.Largest, name)
+		closed.Largest = -1
+		require.Equal(t, closed, opened, name)
+		_, err = read(true, true)
+		require.ErrorIs(t, err, rdbparse.ErrPacked, name)
 	}
 }

@@ -13,7 +13,8 @@ type Estimator struct {
 	// Keep, if set, refuses keys by their header, before the value is read.
 	Keep func(*rdbparse.Key) bool
 	// WantLargest, if set, says for which keys Record.Largest is wanted of
-	// packed values, which must be opened for it. It is asked at the head of
+	// packed values, which must be opened for it; faults in there leave it
+	// unknown and are no errors. It is asked at the head of
 	// each packed part. size and alloc are those of the whole key, or about
 	// the most that they can be where several parts are still to come.
 	WantLargest func(k *rdbparse.Key, size, alloc int64) bool
@@ -35,6 +36,7 @@ type Estimator struct {
 	nodes     int64 // packed ones so far
 	nodesOpen bool  // they are opened
 	ended     bool  // a list is sized
+	spoilt    bool  // a fault hides the longest entry
 	maxPacked int64 // bytes of the largest packed node, and of the longest plain one
 	maxPlain  int64
 	lens      [512]int64
@@ -149,7 +151,7 @@ func TypeOf(k *rdbparse.Key) Type { return typeOf(k) }
 func (e *Estimator) value(k *rdbparse.Key, first *Record) error {
 	e.key, e.elems, e.ttls, e.large, e.err = k, 0, 0, -1, nil
 	e.bound, e.nodes, e.nodesOpen, e.ended, e.maxPacked, e.maxPlain = 0, 0, false, false, 0, 0
-	e.noted = false
+	e.noted, e.spoilt = false, false
 	t := typeOf(k)
 	e.choose(k)
 	for _, s := range e.sizers {
@@ -178,6 +180,9 @@ func (e *Estimator) value(k *rdbparse.Key, first *Record) error {
 	// To the end of the value, where the type's own walk stopped before it.
 	if err := e.r.End(); err != nil {
 		return err
+	}
+	if e.spoilt {
+		e.large = -1
 	}
 	serialized := e.r.Offset() - k.Offset
 	slot := k.Slot
@@ -271,6 +276,18 @@ func (e *Estimator) soft(err error) error {
 	return nil
 }
 
+// glanced is soft for what was opened for its longest entry alone. Whether
+// WantLargest asks for that depends on how far others have come, and what is
+// said of a dump must not: the entry stays unknown, and only who asks for every
+// value hears of the fault.
+func (e *Estimator) glanced(err error) error {
+	e.spoilt = true
+	if e.EveryLargest {
+		return e.soft(err)
+	}
+	return nil
+}
+
 func (e *Estimator) stringValue() error {
 	var it item
 	var text []byte
@@ -334,8 +351,14 @@ func (e *Estimator) opaque() error {
 
 // entries walks the entries of the current packed part. A fault of the
 // contents ends it and is kept apart.
-func (e *Estimator) entries(each func(item)) error { return e.entriesOf(e.r, each) }
+func (e *Estimator) entries(each func(item)) error {
+	if err := e.entriesOf(e.r, each); err != nil {
+		return e.soft(err)
+	}
+	return nil
+}
 
+// entriesOf is entries of a part of any reader, and gives the fault.
 func (e *Estimator) entriesOf(r *rdbparse.Reader, each func(item)) error {
 	for {
 		n, err := r.Entries(e.packed[:])
@@ -343,7 +366,7 @@ func (e *Estimator) entriesOf(r *rdbparse.Reader, each func(item)) error {
 			return nil
 		}
 		if err != nil {
-			return e.soft(err)
+			return err
 		}
 		for i := range e.packed[:n] {
 			e.str = e.packed[i].Str
@@ -431,7 +454,7 @@ func (e *Estimator) entriesLongest(per, show int) error {
 			return nil
 		}
 		if err != nil {
-			return e.soft(err)
+			return e.glanced(err)
 		}
 		for k := range e.packed[:n] {
 			if i < show {
@@ -475,7 +498,10 @@ func (e *Estimator) list() error {
 	err := e.listParts()
 	if e.opener.work != nil {
 		large, fault := e.opener.end()
-		e.large, e.err = max(e.large, large), firstFault(e.err, fault)
+		if e.large = max(e.large, large); e.EveryLargest {
+			e.err = firstFault(e.err, fault)
+		}
+		e.spoilt = e.spoilt || fault != nil
 	}
 	if err != nil || e.ended {
 		return err
@@ -1164,5 +1190,8 @@ func (e *Estimator) streamEntries(r *rdbparse.Reader) error {
 		}
 	})
 	e.large = max(e.large, big)
-	return err
+	if err != nil {
+		return e.glanced(err)
+	}
+	return nil
 }

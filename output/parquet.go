@@ -30,6 +30,7 @@ const (
 const (
 	parquetRows  = 64 << 10 // of a row group: what a writer holds in memory
 	parquetBatch = 256      // rows handed to the library at a time
+	parquetHeld  = 16 << 20 // bytes of texts in a row group: of names of usual length, less than 64 Ki rows have
 )
 
 // parquetGroup is a schema whose columns stay in their order; the library's own
@@ -63,6 +64,7 @@ type parquetWriter struct {
 	rows  []parquet.Row
 	cells []parquet.Value
 	text  []byte // of the rows gathered
+	held  int    // bytes of texts in the row group that is being made
 }
 
 // newParquetWriter makes a file of these columns. Plain says of a column that
@@ -70,6 +72,8 @@ type parquetWriter struct {
 func newParquetWriter(w io.Writer, name string, columns []aggregate.Column, plain func(aggregate.Column) bool) *parquetWriter {
 	g := &parquetGroup{}
 	p := &parquetWriter{}
+	options := []parquet.WriterOption{parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest}),
+		parquet.MaxRowsPerRowGroup(parquetRows), parquet.CreatedBy("rdbaudit", "1", "0")}
 	for _, c := range columns {
 		var node parquet.Node
 		switch c.Kind {
@@ -77,6 +81,10 @@ func newParquetWriter(w io.Writer, name string, columns []aggregate.Column, plai
 			node = parquet.String()
 			if !plain(c) {
 				node = parquet.Encoded(node, &parquet.RLEDictionary)
+			} else {
+				// The library holds the bounds of all pages to the end: with names
+				// of a megabyte, all of them several times.
+				options = append(options, parquet.SkipPageBounds(c.Name))
 			}
 		case aggregate.Share:
 			node = parquet.Leaf(parquet.DoubleType)
@@ -90,8 +98,7 @@ func newParquetWriter(w io.Writer, name string, columns []aggregate.Column, plai
 		g.fields = append(g.fields, &parquetField{parquet.Optional(node), c.Name})
 		p.kinds = append(p.kinds, c.Kind)
 	}
-	p.w = parquet.NewGenericWriter[any](w, parquet.NewSchema(name, g), parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest}),
-		parquet.MaxRowsPerRowGroup(parquetRows), parquet.CreatedBy("rdbaudit", "1", "0"))
+	p.w = parquet.NewGenericWriter[any](w, append(options, parquet.NewSchema(name, g))...)
 	return p
 }
 
@@ -134,6 +141,9 @@ func (p *parquetWriter) flush() error {
 		p.rows = append(p.rows, row)
 	}
 	_, err := p.w.WriteRows(p.rows)
+	if p.held += len(p.text); p.held > parquetHeld && err == nil { // long names make small row groups
+		p.held, err = 0, p.w.Flush()
+	}
 	p.cells, p.text = p.cells[:0], p.text[:0]
 	if cap(p.text) > 2*rowBufferKeep {
 		p.text = nil

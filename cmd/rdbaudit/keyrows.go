@@ -18,7 +18,8 @@ type keyRows struct {
 	work  chan *rowBatch // to be formatted
 	order chan *rowBatch // to be written, in order
 	free  chan *rowBatch
-	now   *rowBatch // being filled
+	large chan struct{} // a place for each batch with large names that may be under way
+	now   *rowBatch     // being filled
 	wait  sync.WaitGroup
 	last  bytes.Buffer // rows that came with the end
 	out   io.Writer
@@ -31,7 +32,16 @@ type rowBatch struct {
 	source string
 	text   bytes.Buffer
 	ready  chan struct{}
+	large  bool
 }
+
+// largeNames is from how many bytes of names on a batch counts as large, and
+// largeBatches how many such are under way, whatever the number of processors:
+// a name may have 1 MiB, and four times that as text.
+const (
+	largeNames   = 2 * batchNames
+	largeBatches = 1
+)
 
 // redirect lets a KeyWriter write into one batch after the other.
 type redirect struct{ to *bytes.Buffer }
@@ -41,7 +51,8 @@ func (r *redirect) Write(p []byte) (int, error) { return r.to.Write(p) }
 // newKeyRows starts the goroutines. The header is written at once.
 func newKeyRows(w io.Writer, o output.KeyOptions, opts *aggregate.Options, redact *redactFlags) (*keyRows, error) {
 	n := runtime.GOMAXPROCS(0)
-	k := &keyRows{work: make(chan *rowBatch, 4*n), order: make(chan *rowBatch, 4*n), free: make(chan *rowBatch, 4*n+2), out: w}
+	k := &keyRows{work: make(chan *rowBatch, 4*n), order: make(chan *rowBatch, 4*n), free: make(chan *rowBatch, 4*n+2),
+		large: make(chan struct{}, largeBatches), out: w}
 	for range cap(k.free) {
 		k.free <- &rowBatch{ready: make(chan struct{}, 1)}
 	}
@@ -127,6 +138,10 @@ func (k *keyRows) write() {
 				k.fail(err)
 			}
 		}
+		if b.large {
+			b.large, b.text = false, bytes.Buffer{}
+			<-k.large
+		}
 		b.text.Reset()
 		b.reset()
 		k.free <- b
@@ -166,6 +181,9 @@ func (k *keyRows) keep(rec *estimate.Record) error {
 
 func (k *keyRows) send() {
 	source := k.now.source
+	if k.now.large = len(k.now.names) > largeNames; k.now.large {
+		k.large <- struct{}{}
+	}
 	k.order <- k.now
 	k.work <- k.now
 	k.now = <-k.free

@@ -22,6 +22,9 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 // process of its own: for signals, a closed stdout, a terminal. For the campaign
 // it is the command again and again.
 func TestMain(m *testing.M) {
+	if to := os.Getenv(peakVariable); to != "" {
+		runWithPeak(to)
+	}
 	if os.Getenv("RDBAUDIT_TEST_AS_WORKER") == "1" {
 		serveAndExit()
 	}

@@ -123,12 +123,13 @@ func (d *dump) close() {
 	}
 }
 
+// serverOf names the server that wrote a dump, as the dump says: any bytes.
 func serverOf(info *rdbparse.Info) string {
 	if v, ok := info.AuxValue("valkey-ver"); ok {
-		return "valkey " + v
+		return "valkey " + printable(v)
 	}
 	if v, ok := info.AuxValue("redis-ver"); ok {
-		return "redis " + v
+		return "redis " + printable(v)
 	}
 	return ""
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -120,10 +121,11 @@ func walk(e *env, d *dump, deep bool) (keys int64, err error) {
 		if keys&1023 == 0 && e.ctx.Err() != nil {
 			return keys, e.ctx.Err()
 		}
-		if _, err = d.r.Next(); err == nil {
+		var k *rdbparse.Key
+		if k, err = d.r.Next(); err == nil {
 			keys++
 			if deep {
-				err = d.deepValue()
+				err = d.deepValue(k.Type)
 			}
 		}
 		if err != nil {
@@ -146,7 +148,7 @@ func endOfWalk(keys int64, err error) (int64, error) {
 
 // deepValue opens all parts of a value. What is bad in them is counted; only a
 // loss of the framing is an error.
-func (d *dump) deepValue() error {
+func (d *dump) deepValue(t *rdbparse.Type) error {
 	for {
 		p, err := d.r.Part()
 		if errors.Is(err, io.EOF) {
@@ -155,7 +157,7 @@ func (d *dump) deepValue() error {
 		if err != nil {
 			return err
 		}
-		switch err := deepPart(d.r, p); {
+		switch err := deepPart(d.r, t, p); {
 		case err == nil:
 		case errors.Is(err, rdbparse.ErrPacked) || errors.Is(err, rdbparse.ErrString):
 			d.skipped++
@@ -169,7 +171,7 @@ func (d *dump) deepValue() error {
 }
 
 // deepPart opens what is packed or compressed.
-func deepPart(r *rdbparse.Reader, p *rdbparse.Part) error {
+func deepPart(r *rdbparse.Reader, t *rdbparse.Type, p *rdbparse.Part) error {
 	if p.Format == rdbparse.Plain {
 		if !p.LZF {
 			return nil
@@ -180,7 +182,7 @@ func deepPart(r *rdbparse.Reader, p *rdbparse.Part) error {
 		}
 		return err
 	}
-	want, n := p.Count, int64(0)
+	want, n, per := p.Count, int64(0), entriesPer(t)
 	for {
 		if _, err := r.Entry(); errors.Is(err, io.EOF) {
 			break
@@ -192,8 +194,26 @@ func deepPart(r *rdbparse.Reader, p *rdbparse.Part) error {
 	if p.Format == rdbparse.Zipmap {
 		n /= 2
 	}
-	if want >= 0 && want != n {
+	switch {
+	case want >= 0 && want != n:
 		return &rdbparse.Error{Offset: r.Offset(), Err: rdbparse.ErrPacked, Detail: fmt.Sprintf("a %s announces %d entries and holds %d", p.Format, want, n)}
+	case p.Kind == rdbparse.PartPacked && p.Format != rdbparse.Zipmap && n%per != 0:
+		return &rdbparse.Error{Offset: r.Offset(), Err: rdbparse.ErrPacked, Detail: fmt.Sprintf("%d entries where each element has %d", n, per)}
 	}
 	return nil
+}
+
+// entriesPer is how many entries of a packed value make an element: a member
+// and its score, a field, its value and, where fields have one, its TTL. Types
+// that nobody has seen written are not judged.
+func entriesPer(t *rdbparse.Type) int64 {
+	switch {
+	case t.Untested:
+		return 1
+	case strings.HasPrefix(t.Name, "HASH_LISTPACK_EX"):
+		return 3
+	case t.Kind == rdbparse.HashKind || t.Kind == rdbparse.ZSetKind:
+		return 2
+	}
+	return 1
 }
