@@ -18,6 +18,14 @@ func readInfo(path string) (serverInfo, error) {
 	if err != nil {
 		return nil, usageError("--info %s: %s", path, errText(err))
 	}
+	info := parseInfo(data)
+	if _, ok := info["used_memory"]; !ok {
+		return nil, usageError("--info %s: no line used_memory: is it the output of INFO, or of INFO memory?", path)
+	}
+	return info, nil
+}
+
+func parseInfo(data []byte) serverInfo {
 	info := make(serverInfo)
 	for _, line := range bytes.Split(data, []byte("\n")) {
 		name, value, ok := strings.Cut(strings.TrimSpace(string(line)), ":")
@@ -25,10 +33,7 @@ func readInfo(path string) (serverInfo, error) {
 			info[name] = value
 		}
 	}
-	if _, ok := info["used_memory"]; !ok {
-		return nil, usageError("--info %s: no line used_memory: is it the output of INFO, or of INFO memory?", path)
-	}
-	return info, nil
+	return info
 }
 
 func (s serverInfo) number(name string) (int64, bool) {
