@@ -14,7 +14,7 @@ import (
 // NDJSON are one row, of as many fields as the head has, from which the name
 // comes back to the byte, and none of them starts a formula.
 func FuzzKeyRows(f *testing.F) {
-	for _, s := range []string{"plain", "=1+1", "a,\"b\";\tc", "\xff\n\r\x1b[2J", "@x", "\u202eabc", ""} {
+	for _, s := range []string{"plain", "=1+1", "a,\"b\";\tc", "\xff\n\r\x1b[2J", "@x", "-cmd|x", "-", "\u202eabc", ""} {
 		f.Add([]byte(s), s, int64(5))
 	}
 	f.Fuzz(func(t *testing.T, key []byte, source string, n int64) {
@@ -48,7 +48,7 @@ func FuzzKeyRows(f *testing.F) {
 					if rows[0][i] == "key" {
 						name = field
 					}
-					if field != "" && (field[0] == '=' || field[0] == '+' || field[0] == '@' || field[0] == '-' && (len(field) == 1 || field[1]-'0' > 9)) {
+					if field != "" && (field[0] == '=' || field[0] == '+' || field[0] == '@' || field[0] == '-' && len(field) > 1 && field[1]-'0' > 9) {
 						t.Fatalf("%q of %q starts a formula", field, rows[0][i])
 					}
 				}
