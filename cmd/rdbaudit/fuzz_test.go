@@ -21,7 +21,7 @@ func FuzzConfig(f *testing.F) {
 		var file, raw strings.Builder
 		simple := map[string]string{}
 		for name, value := range got {
-			if strings.TrimSpace(value) == value && strings.Trim(value, `"'0123456789)`) != "" && !strings.ContainsAny(value, "\"'#\r\n\t ") {
+			if strings.TrimSpace(value) == value && value != "" && !strings.ContainsAny(value, "\"'#)\r\n\t ") {
 				simple[name] = value
 				file.WriteString(name + " " + value + "\n")
 				raw.WriteString(name + "\n" + value + "\n")
