@@ -22,10 +22,11 @@ import (
 )
 
 // Options are what all analyses of one run share. Parts made under different
-// options cannot be merged; TableMemory alone may differ, as it changes no
-// meaning. The zero value of a field stands for its default.
+// options cannot be merged; TableMemory may differ, as it changes no meaning,
+// and so may Now: each key is held against the moment of its own dump. The zero
+// value of a field stands for its default.
 type Options struct {
-	Now         int64    // unix milliseconds: the dump's moment, never the wall clock
+	Now         int64    // unix milliseconds: the dump's moment, never the wall clock; Set.SetMoment changes it from dump to dump
 	Usage       bool     // sum Record.Size instead of Record.Alloc
 	Separators  []string // where key names are cut; default ":"; at most 15 of at most 16 bytes
 	Depth       int      // most segments of a pattern; default 6, at most 32
@@ -124,8 +125,6 @@ func (o *Options) same(p *Options) error {
 		return fmt.Errorf("cannot merge: made with different %s: %v and %v", name, a, b)
 	}
 	switch {
-	case o.Now != p.Now:
-		return differ("now", o.Now, p.Now)
 	case o.Usage != p.Usage:
 		return differ("measure", measureName(o.Usage), measureName(p.Usage))
 	case !slices.Equal(o.Separators, p.Separators):

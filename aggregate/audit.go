@@ -141,7 +141,7 @@ func audited(x *estimate.Audit) bool {
 // add counts in the row of its pattern what an audit says of a record.
 func (a *Audit) add(r *estimate.Record, row *auditRow) {
 	x := r.Audit
-	row.mark(r, max(0, a.o.Measure(r)))
+	row.mark(r, max(0, a.o.Measure(r)), a.o.Now)
 	if x.Packed > 0 {
 		list := &row.past
 		if x.Over != 0 {
@@ -246,7 +246,11 @@ func (s *switched) count(r *estimate.Record, before, after int64) {
 
 // offer keeps the example with the largest gain, of equals the first by name.
 func (s *switched) offer(gain int64, key []byte) {
-	if s.example == nil || gain > s.gain || gain == s.gain && bytes.Compare(key, s.example) < 0 {
+	if s.example == nil {
+		s.example = make([]byte, 0, len(key)) // a key may have no name
+		s.gain = gain - 1
+	}
+	if gain > s.gain || gain == s.gain && bytes.Compare(key, s.example) < 0 {
 		s.gain = gain
 		s.example = append(s.example[:0], key...)
 	}
@@ -322,6 +326,21 @@ func (a *Audit) Merge(other Analysis) error {
 	}
 	a.other.merge(&o.other)
 	return nil
+}
+
+// renumber gives the dumps new numbers.
+func (a *Audit) renumber(to []int32) {
+	rows := func(r *auditRow) {
+		for _, in := range []*inner{r.inner, r.large} {
+			if in != nil {
+				in.source = place(to, in.source)
+			}
+		}
+	}
+	for _, r := range a.rows {
+		rows(r)
+	}
+	rows(&a.other)
 }
 
 // each calls f with each row, by printed pattern.

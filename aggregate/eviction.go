@@ -286,6 +286,16 @@ func (r *crowds) merge(o *crowds) (made int) {
 	return made
 }
 
+// renumber gives the dumps new numbers.
+func (e *Eviction) renumber(to []int32) {
+	spaces := make(map[spaceName]*space, len(e.spaces))
+	for _, s := range e.spaces {
+		s.source = place(to, s.source)
+		spaces[s.spaceName] = s
+	}
+	e.spaces, e.last = spaces, nil
+}
+
 // Merge counts all that other has counted.
 func (e *Eviction) Merge(other Analysis) error {
 	o, ok := other.(*Eviction)

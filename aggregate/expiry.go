@@ -3,6 +3,7 @@ package aggregate
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -10,81 +11,131 @@ import (
 )
 
 // Expiry is the analysis "expiry": when memory comes back by itself, and
-// moments at which much of it expires at once. All of it is exact: seconds are
-// told apart for a day after the dump, minutes for a month.
+// moments at which much of it expires at once. Time to live is that after a
+// dump's own moment; moments are those of the clock. Of each dump seconds are
+// told apart for a day after it, minutes for a month.
 type Expiry struct {
 	o       *Options
-	part    int64     // milliseconds of its second that have gone at the dump's moment
-	into    int64     // seconds of its minute, likewise
-	seconds cells     // of the clock, beginning with the dump's
-	minutes cells     // likewise, of what the seconds do not reach
-	hours   [48]tally // after the dump's moment, of what the seconds do not reach
-	days    [31]tally // likewise
+	base    int64     // second of the clock of the dump's moment
+	moments moments   // of all dumps
+	seconds clock     // of keys that expire within a day of their dump
+	minutes clock     // of the others, as far as they are told apart
+	hours   [48]tally // after the dump's moment
+	days    [31]tally // likewise; the first day's are in hours alone
 	later   tally     // beyond the days
 }
 
-const (
-	expirySeconds = day               // told apart
-	expiryMinutes = 31*day/minute + 1 // told apart; the first has begun before the dump
-)
+const expirySeconds = day // told apart
 
-// cells are very many tallies, most of them small: keys are above the lower 40
-// bits of n, bytes in these. What might not fit any more goes over into more.
-type cells struct {
-	n    []uint64
-	more map[int64]tally
+// clock counts by seconds or minutes of the clock: most that are used hold few
+// keys and lie close together.
+type clock struct {
+	pages map[int64]*clockPage // by number of the page
+	near  [64]*clockPage       // those found of late, by their lower bits
+	over  tally                // of pages beyond the cap
 }
 
+// maxPages bounds the pages of a clock, 32 KiB each: 12 days of seconds, two
+// years of minutes.
+const (
+	pageCells = 4096
+	maxPages  = 256
+)
+
+type clockPage struct {
+	at int64 // number
+	n  [pageCells]uint64
+	// What does not fit into its cell.
+	more map[int]tally
+}
+
+// Keys are above the lower 40 bits of a cell, bytes in these. What might not
+// fit any more goes over into more.
 const (
 	cellKey         = 1 << 40
 	expiryCellBytes = cellKey - 1
 	cellFull        = 1<<63 | cellKey>>1 // one of these bits set: half full
 )
 
-// add counts keys in cell i of size.
-func (c *cells) add(size int, i int64, t tally) {
-	if c.n == nil {
-		c.n = make([]uint64, size)
+// add counts keys at second or minute at.
+func (c *clock) add(at int64, t tally) {
+	number := at >> 12
+	p := c.near[number&63]
+	if p == nil || p.at != number {
+		if p = c.page(number); p == nil {
+			c.over.merge(&t)
+			return
+		}
 	}
-	p := &c.n[i]
-	if *p&cellFull == 0 && uint64(t.bytes) < cellKey>>1 && uint64(t.keys) < 1<<22 {
-		*p += uint64(t.keys)*cellKey + uint64(t.bytes)
+	i := int(at & (pageCells - 1))
+	cell := &p.n[i]
+	if *cell&cellFull == 0 && uint64(t.bytes) < cellKey>>1 && uint64(t.keys) < 1<<22 {
+		*cell += uint64(t.keys)*cellKey + uint64(t.bytes)
 		return
 	}
-	if c.more == nil {
-		c.more = make(map[int64]tally)
+	if p.more == nil {
+		p.more = make(map[int]tally)
 	}
-	x := c.at(i)
+	x := p.get(i)
 	x.merge(&t)
-	*p, c.more[i] = 0, x
+	*cell, p.more[i] = 0, x
 }
 
-func (c *cells) at(i int64) tally {
-	x := tally{int64(c.n[i] / cellKey), int64(c.n[i] & expiryCellBytes)}
-	if c.more != nil {
-		more := c.more[i]
+// page finds or makes a page, nil if there are too many.
+func (c *clock) page(number int64) *clockPage {
+	p := c.pages[number]
+	if p == nil {
+		if len(c.pages) == maxPages {
+			return nil
+		}
+		if c.pages == nil {
+			c.pages = make(map[int64]*clockPage)
+		}
+		p = &clockPage{at: number}
+		c.pages[number] = p
+	}
+	c.near[number&63] = p
+	return p
+}
+
+func (p *clockPage) get(i int) tally {
+	x := tally{int64(p.n[i] / cellKey), int64(p.n[i] & expiryCellBytes)}
+	if p.more != nil {
+		more := p.more[i]
 		x.merge(&more)
 	}
 	return x
 }
 
-// each calls f with the cells that hold keys.
-func (c *cells) each(f func(i int64, t tally)) {
-	for i := range c.n {
-		if c.n[i] != 0 || c.more != nil {
-			if t := c.at(int64(i)); t.keys > 0 {
-				f(int64(i), t)
+// each calls f with the seconds or minutes that hold keys, in order.
+func (c *clock) each(f func(at int64, t tally)) {
+	for _, number := range slices.Sorted(maps.Keys(c.pages)) {
+		p := c.pages[number]
+		for i := range p.n {
+			if p.n[i] != 0 || p.more != nil {
+				if t := p.get(i); t.keys > 0 {
+					f(number*pageCells+int64(i), t)
+				}
 			}
 		}
 	}
 }
 
+func (c *clock) merge(o *clock) {
+	o.each(c.add)
+	c.over.merge(&o.over)
+}
+
 // NewExpiry makes the analysis "expiry".
 func NewExpiry(o *Options) *Expiry {
 	a := &Expiry{o: o.normal()}
-	s := floorDiv(a.o.Now, 1000)
-	a.part, a.into = a.o.Now-1000*s, s-minute*floorDiv(s, minute)
+	a.base = floorDiv(a.o.Now, 1000)
 	return a
+}
+
+// setMoment changes the moment that keys are held against.
+func (a *Expiry) setMoment(ms int64) {
+	a.o.Now, a.base = ms, floorDiv(ms, 1000)
 }
 
 // Add counts one record.
@@ -98,24 +149,24 @@ func (a *Expiry) add(it *item) {
 	if it.life != expires {
 		return
 	}
-	second := it.left
-	if a.part > 0 && second < 32*day { // no second of the clock begins with the dump's moment
-		second = (it.r.Expiry - a.o.Now + a.part) / 1000
-	}
-	if second < expirySeconds {
-		a.seconds.add(expirySeconds, second, tally{1, it.n})
-		return
+	hours := it.left / hour
+	if hours < int64(len(a.hours)) {
+		a.hours[hours].add(it.n)
 	}
 	d := it.left / day
 	if d >= int64(len(a.days)) {
 		a.later.add(it.n)
 		return
 	}
-	a.minutes.add(expiryMinutes, (second+a.into)/minute, tally{1, it.n})
-	a.days[d].add(it.n)
-	if d < 2 {
-		a.hours[it.left/hour].add(it.n)
+	if d > 0 {
+		a.days[d].add(it.n)
 	}
+	second := floorDiv(it.r.Expiry, 1000)
+	if second-a.base < expirySeconds {
+		a.seconds.add(second, tally{1, it.n})
+		return
+	}
+	a.minutes.add(floorDiv(second, minute), tally{1, it.n})
 }
 
 // floorDiv rounds down also below zero.
@@ -139,8 +190,8 @@ func (a *Expiry) Merge(other Analysis) error {
 	mergeTallies(a.hours[:], o.hours[:])
 	mergeTallies(a.days[:], o.days[:])
 	a.later.merge(&o.later)
-	o.seconds.each(func(i int64, t tally) { a.seconds.add(expirySeconds, i, t) })
-	o.minutes.each(func(i int64, t tally) { a.minutes.add(expiryMinutes, i, t) })
+	a.seconds.merge(&o.seconds)
+	a.minutes.merge(&o.minutes)
 	return nil
 }
 
@@ -149,20 +200,19 @@ func (t *tally) merge(o *tally) {
 	t.bytes += o.bytes
 }
 
-// byTime are the hours and days after the dump's moment.
-func (a *Expiry) byTime() (hours [48]tally, days [31]tally) {
-	hours, days = a.hours, a.days
-	a.seconds.each(func(i int64, t tally) {
-		hours[i/hour].merge(&t)
-		days[i/day].merge(&t)
-	})
-	return hours, days
+// byDay are the days after the dump's moment.
+func (a *Expiry) byDay() (days [31]tally) {
+	days = a.days
+	for i := range a.hours[:24] {
+		days[0].merge(&a.hours[i])
+	}
+	return days
 }
 
 // total is all that expires after the dump's moment.
 func (a *Expiry) total() tally {
 	t := a.later
-	_, days := a.byTime()
+	days := a.byDay()
 	for i := range days {
 		t.merge(&days[i])
 	}
@@ -194,10 +244,8 @@ func (a *Expiry) peaks(most int, want func(peak) bool) []peak {
 			shorten()
 		}
 	}
-	from := floorDiv(a.o.Now, 1000)
-	a.seconds.each(func(i int64, t tally) { keep(peak{t, from + i, 1}) })
-	from -= a.into
-	a.minutes.each(func(i int64, t tally) { keep(peak{t, from + minute*i, minute}) })
+	a.seconds.each(func(at int64, t tally) { keep(peak{t, at, 1}) })
+	a.minutes.each(func(at int64, t tally) { keep(peak{t, minute * at, minute}) })
 	shorten()
 	return list
 }
@@ -218,7 +266,7 @@ func (a *Expiry) Tables(t *Totals) []Table {
 		var sum int64
 		row := func(i int64, to Cell, x *tally) {
 			sum += x.bytes
-			cells := x.row(t.Bytes, Cell{I: i * unit}, to, Cell{I: a.o.Now + 1000*i*unit})
+			cells := x.row(t.Bytes, Cell{I: i * unit}, to, Cell{I: t.moments.now(a.o) + 1000*i*unit})
 			out.Rows = append(out.Rows, append(cells, Cell{I: sum}))
 		}
 		last := len(n) - 1
@@ -232,9 +280,12 @@ func (a *Expiry) Tables(t *Totals) []Table {
 			row(int64(len(n)), Cell{Null: true}, &a.later)
 		}
 		out.Notes = []string{note}
+		if t.moments.first != t.moments.last {
+			out.Notes = append(out.Notes, "times are reckoned from each dump's own moment; from_time is that of the last of them")
+		}
 		return out
 	}
-	hours, days := a.byTime()
+	hours, days := a.hours, a.byDay()
 	tables := []Table{
 		table("expiry_hours", "Memory that comes back by itself, by hour", hours[:], hour),
 		table("expiry_days", "Memory that comes back by itself, by day", days[:], day),
@@ -249,6 +300,9 @@ func (a *Expiry) Tables(t *Totals) []Table {
 	for i := range list {
 		p := &list[i]
 		peaks.Rows = append(peaks.Rows, p.row(t.Bytes, Cell{I: 1000 * p.at}, Cell{I: p.span}))
+	}
+	if n := a.seconds.over.keys + a.minutes.over.keys; n > 0 {
+		peaks.Notes = append(peaks.Notes, fmt.Sprintf("the dumps are of moments too far apart: %d keys are in no row", n))
 	}
 	if len(peaks.Rows) > 0 {
 		tables = append(tables, peaks)
@@ -309,7 +363,7 @@ func findStorm(a *auditor) {
 		f.Evidence += fmt.Sprintf("; %d more moments are like that, %d keys in all", n, sum.keys)
 	}
 	// The pattern whose keys mostly expire then, if there is one.
-	left := histBucket(p.at - floorDiv(e.o.Now, 1000))
+	left := histBucket(p.at - floorDiv(a.set.totals.moments.now(e.o), 1000))
 	var most int64
 	for _, r := range a.rows {
 		if r[colLeaf].I != 0 && !r[colTTLP50].Null && r[colKeys].I-r[colNoTTL].I > most && near(histBucket(r[colTTLP50].I), left) {
@@ -330,33 +384,30 @@ func (a *Expiry) code(c *coder) {
 	c.tallies(a.hours[:])
 	c.tallies(a.days[:])
 	c.tally(&a.later)
-	a.seconds.code(c, expirySeconds)
-	a.minutes.code(c, expiryMinutes)
+	a.seconds.code(c)
+	a.minutes.code(c)
 }
 
-// code codes those of size cells that hold keys.
-func (x *cells) code(c *coder, size int) {
+// code codes those seconds or minutes that hold keys.
+func (x *clock) code(c *coder) {
 	type cell struct {
-		step int // from the one before
+		step int64 // from the one before
 		tally
 	}
 	var list []cell
-	last := 0
-	x.each(func(i int64, t tally) {
-		list = append(list, cell{int(i) - last, t})
-		last = int(i)
+	last := int64(0)
+	x.each(func(at int64, t tally) {
+		list = append(list, cell{at - last, t})
+		last = at
 	})
 	last = 0
-	eachOf(c, &list, size, func(e *cell) {
-		small(c, &e.step, int64(size-last))
-		last += e.step
+	eachOf(c, &list, maxPages*pageCells, func(e *cell) {
+		c.int(&e.step)
 		c.tally(&e.tally)
-	})
-	if c.reads {
-		last = 0
-		for _, e := range list {
-			last += e.step
-			x.add(size, int64(last), e.tally)
+		if c.reads {
+			last += e.step // may go around: any second is one
+			x.add(last, e.tally)
 		}
-	}
+	})
+	c.tally(&x.over)
 }

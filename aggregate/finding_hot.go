@@ -59,7 +59,7 @@ func findDecades(a *auditor) {
 			return
 		}
 		meant := fmt.Sprintf("as milliseconds that would be %s at most", spanText(s.most/1000))
-		if now := a.set.o.Now / 1000; s.least/1000 > now/2 && s.most/1000 < 2*now {
+		if now := a.set.totals.moments.now(a.set.o) / 1000; s.least/1000 > now/2 && s.most/1000 < 2*now {
 			// Of a time in milliseconds, taken as seconds, what is left is about
 			// a thousand times the time since 1970.
 			meant = "a time in milliseconds was given to EXPIREAT or EXAT, which take seconds"
@@ -149,13 +149,13 @@ func findIntset(a *auditor) {
 // in a stream's IDs; what is less was counted by hand.
 const madeSense = 1_262_304_000_000
 
-// since is how long before the dump a time in milliseconds was, in seconds; 0
-// if it makes no sense.
-func (a *auditor) since(ms int64) int64 {
-	if ms < madeSense || ms > a.set.o.Now {
+// since is how long before the dump's moment a time in milliseconds was, in
+// seconds; 0 if it makes no sense.
+func since(ms, now int64) int64 {
+	if ms < madeSense || ms > now {
 		return 0
 	}
-	return (a.set.o.Now - ms) / 1000
+	return (now - ms) / 1000
 }
 
 func findGrows(a *auditor) {
@@ -164,7 +164,7 @@ func findGrows(a *auditor) {
 			return
 		}
 		evidence := fmt.Sprintf("%d entries, none of which was ever removed", s.count)
-		if age := a.since(s.least); age > 0 {
+		if age := -s.least; age > 0 {
 			evidence += fmt.Sprintf("; the oldest is of %s before the dump", spanText(age))
 		}
 		a.found = append(a.found, Finding{
@@ -205,7 +205,7 @@ const pendingFresh = hour
 
 func findPending(a *auditor) {
 	a.set.audit.eachMark(markPending, func(pattern string, s *marked) {
-		age := a.since(s.least)
+		age := -s.least
 		if s.before-s.after < a.min || age < pendingFresh {
 			return
 		}

@@ -12,7 +12,7 @@ type life uint8
 const (
 	noTTL    life = iota
 	fieldTTL      // no TTL of its own, but all fields of the hash have one
-	expires       // a TTL that runs out later than Options.Now
+	expires       // a TTL that runs out later than the dump's moment
 	expired       // a TTL that has run out
 	numLives
 )

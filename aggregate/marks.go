@@ -26,7 +26,7 @@ const (
 type marked struct {
 	keys, before, after int64
 	count, more         int64 // what the mark counts, and a part or another sort of it
-	least, most         int64 // the range of what the mark measures
+	least, most         int64 // the range of what the mark measures; of times, the oldest as seconds before the dump, negated
 	example             []byte
 }
 
@@ -52,7 +52,7 @@ func (row *auditRow) markRoom(r *estimate.Record) {
 }
 
 // mark notes what the estimator has seen of a key of n bytes.
-func (row *auditRow) mark(r *estimate.Record, n int64) {
+func (row *auditRow) mark(r *estimate.Record, n, now int64) {
 	x, s := r.Audit, r.Audit.Stream
 	if x.Pieces == 0 && x.Unpacked == 0 && s == nil {
 		return
@@ -71,7 +71,7 @@ func (row *auditRow) mark(r *estimate.Record, n int64) {
 		return
 	}
 	if s.Added == r.Elems && s.Added >= estimate.LongStream {
-		row.ofMark(markGrows).note(r.Key, n, n, r.Elems, 0, s.First, r.Elems)
+		row.ofMark(markGrows).note(r.Key, n, n, r.Elems, 0, -since(s.First, now), r.Elems)
 	}
 	// Entries of consumers that are gone are told apart from the others.
 	gone := int64(0)
@@ -80,7 +80,7 @@ func (row *auditRow) mark(r *estimate.Record, n int64) {
 		row.ofMark(markGone).note(r.Key, r.Alloc, r.Alloc-gone, s.GonePending, s.Gone, s.GonePending, s.GonePending)
 	}
 	if held := s.Pending - s.GonePending; held > 0 {
-		row.ofMark(markPending).note(r.Key, r.Alloc, r.Alloc-(s.PendingSize-gone), held, s.Groups, s.Oldest, held)
+		row.ofMark(markPending).note(r.Key, r.Alloc, r.Alloc-(s.PendingSize-gone), held, s.Groups, -since(s.Oldest, now), held)
 	}
 }
 

@@ -174,6 +174,9 @@ func (a *Names) add(r *estimate.Record, hash uint32, pattern []byte) {
 	}
 	if x.Config != a.config {
 		if a.config, a.probe = x.Config, a.probes[x.Config]; a.probe == nil {
+			if len(a.probes) == maxProbes { // one for each dump that is being read
+				clear(a.probes)
+			}
 			a.probe = estimate.NewProbe(x.Config)
 			a.probes[x.Config] = a.probe
 		}
@@ -246,6 +249,9 @@ func (a *Names) row(r *estimate.Record, hash uint32, pattern []byte) *namesRow {
 	return row
 }
 
+// maxProbes is how many are kept.
+const maxProbes = 64
+
 // gateSize is how many patterns are remembered as seen once.
 const gateSize = 4096
 
@@ -306,7 +312,10 @@ func (row *namesRow) count(r *estimate.Record) {
 
 // offer keeps the first key by name.
 func (row *namesRow) offer(key []byte) {
-	if row.example == nil || bytes.Compare(key, row.example) < 0 {
+	if row.example == nil {
+		row.example = append(make([]byte, 0, len(key)), key...) // a key may have no name
+	}
+	if bytes.Compare(key, row.example) < 0 {
 		row.example = append(row.example[:0], key...)
 	}
 }
@@ -389,6 +398,13 @@ func (t *tinySums) merge(o *tinySums) {
 	t.least, t.most = min(t.least, o.least), max(t.most, o.most)
 	t.odd += o.odd
 	t.values += o.values
+}
+
+// renumber gives the dumps new numbers.
+func (a *Names) renumber(to []int32) {
+	for _, r := range a.rows {
+		r.source = place(to, r.source)
+	}
 }
 
 // Merge counts all that other has counted.

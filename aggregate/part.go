@@ -14,7 +14,9 @@ import (
 // it comes after the last Add and Merge.
 func (s *Set) AppendPart(dst []byte, sources int) []byte {
 	c := &coder{b: dst, sources: int32(sources)}
-	s.o.code(c)
+	o := *s.o
+	o.Now = s.totals.moments.now(s.o) // which record came last is of no account
+	o.code(c)
 	specs := Specs()
 	for i, a := range s.analyses() {
 		name := specs[i].Name

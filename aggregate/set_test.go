@@ -538,7 +538,7 @@ func TestDatabasesCap(t *testing.T) {
 
 func TestMergeRefuses(t *testing.T) {
 	for name, o := range map[string]*Options{
-		"now": {Now: 1}, "measure": {Usage: true}, "separators": {Separators: []string{"/"}}, "depth": {Depth: 3}, "top": {Top: 3},
+		"measure": {Usage: true}, "separators": {Separators: []string{"/"}}, "depth": {Depth: 3}, "top": {Top: 3},
 		"patterns": {Patterns: []string{"a"}}, "owners": {Patterns: []string{"b"}, Owners: []string{"x"}}, "eviction": {Eviction: true},
 	} {
 		like := &Options{}

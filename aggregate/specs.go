@@ -63,6 +63,51 @@ func NewSet(o *Options) (*Set, error) {
 	}, nil
 }
 
+// SetMoment says at what moment the records to come were dumped: TTLs and ages
+// are held against it. It is Options.Now until this is called.
+func (s *Set) SetMoment(ms int64) {
+	if s.totals.moments.known && s.o.Now == ms {
+		return
+	}
+	s.totals.moments.add(moments{true, ms, ms})
+	s.o.Now, s.eviction.o.Now, s.audit.o.Now = ms, ms, ms
+	s.expiry.setMoment(ms)
+}
+
+// Measure is the name of the measure that sums go by.
+func (s *Set) Measure() string { return measureName(s.o.Usage) }
+
+// CountsEviction says whether the set counts what eviction looks at.
+func (s *Set) CountsEviction() bool { return s.o.Eviction }
+
+// Same says in which option two sets differ, if they do: then they cannot be merged.
+func (s *Set) Same(o *Set) error { return s.o.same(o.o) }
+
+// Renumber gives the dumps new numbers: to[i] is that of the dump that was
+// Record.Source i.
+func (s *Set) Renumber(to []int32) {
+	same := true
+	for i, n := range to {
+		same = same && int(n) == i
+	}
+	if same {
+		return
+	}
+	s.totals.dicts.renumber(to)
+	s.largest.renumber(to)
+	s.audit.renumber(to)
+	s.eviction.renumber(to)
+	s.sample.renumber(to)
+}
+
+// place is the new number of a dump.
+func place(to []int32, source int32) int32 {
+	if source < 0 || int(source) >= len(to) {
+		return source
+	}
+	return to[source]
+}
+
 // Add counts one record in all analyses. It keeps nothing of r.
 func (s *Set) Add(r *estimate.Record) {
 	s.names = s.names[:0]

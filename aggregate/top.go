@@ -94,7 +94,7 @@ func rank(n int64, r *estimate.Record, kept []byte, b *topKey) int {
 		return c
 	}
 	return cmp.Or(
-		cmp.Compare(r.Source, b.r.Source), cmp.Compare(r.Type, b.r.Type), cmp.Compare(r.Module, b.r.Module),
+		cmp.Compare(r.Type, b.r.Type), cmp.Compare(r.Module, b.r.Module),
 		cmp.Compare(r.Encoding, b.r.Encoding), cmp.Compare(b.r.Size, r.Size), cmp.Compare(b.r.Alloc, r.Alloc),
 		cmp.Compare(b.r.Elems, r.Elems), cmp.Compare(b.r.Largest, r.Largest), cmp.Compare(r.Expiry, b.r.Expiry))
 }
@@ -130,6 +130,15 @@ func (t *Top) push(typ estimate.Type, k topKey) {
 		}
 		h[i], h[last] = h[last], h[i]
 		i = last
+	}
+}
+
+// renumber gives the dumps new numbers. The order of keys does not depend on them.
+func (t *Top) renumber(to []int32) {
+	for _, h := range t.heaps {
+		for i := range h {
+			h[i].r.Source = place(to, h[i].r.Source)
+		}
 	}
 }
 

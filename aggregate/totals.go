@@ -15,7 +15,7 @@ import (
 //
 // NoTTL, FieldTTL and TTL part the keys: FieldTTL are hashes without a TTL of
 // their own all of whose fields have one; Expired are those of TTL whose time
-// has run out at Options.Now.
+// has run out at the dump's moment.
 type Totals struct {
 	Keys       int64
 	Bytes      int64 // by the measure of the run: what shares are shares of
@@ -41,9 +41,35 @@ type Totals struct {
 	IdleKeys                    int64 // keys whose idle time the dump gives
 	FreqKeys                    int64 // keys whose LFU counter the dump gives
 
-	o     *Options
-	dbs   *databases
-	dicts *dicts
+	o       *Options
+	dbs     *databases
+	dicts   *dicts
+	moments moments
+}
+
+// moments are the first and the last of the moments that keys were held
+// against, in unix milliseconds.
+type moments struct {
+	known       bool
+	first, last int64
+}
+
+func (m *moments) add(o moments) {
+	switch {
+	case !o.known:
+	case !m.known:
+		*m = o
+	default:
+		m.first, m.last = min(m.first, o.first), max(m.last, o.last)
+	}
+}
+
+// now is the last of the moments, that of the options if no other is known.
+func (m *moments) now(o *Options) int64 {
+	if m.known {
+		return m.last
+	}
+	return o.Now
 }
 
 // Database is what one database of the server holds.
@@ -180,6 +206,7 @@ func (t *Totals) Merge(other Analysis) error {
 	t.ExpiredBytes += o.ExpiredBytes
 	t.IdleKeys += o.IdleKeys
 	t.FreqKeys += o.FreqKeys
+	t.moments.add(o.moments)
 	for i := range o.dbs.list {
 		t.dbs.at(o.dbs.list[i].DB).add(&o.dbs.list[i])
 	}
@@ -384,6 +411,16 @@ func (d *dicts) find(source int32, db uint64, slot int32) *Dict {
 	return &d.list[d.last]
 }
 
+// renumber gives the dumps new numbers.
+func (d *dicts) renumber(to []int32) {
+	list := d.list
+	*d = dicts{other: d.other}
+	for _, x := range list {
+		at := d.at(place(to, x.Source), x.DB, x.Slot)
+		at.Keys, at.TTLKeys, at.Bytes = x.Keys, x.TTLKeys, x.Bytes
+	}
+}
+
 // hashDict mixes a dictionary's name. The table is bounded, so names chosen
 // to collide cost time in proportion to maxDicts at worst.
 func hashDict(source int32, db uint64, slot int32) uint64 {
@@ -401,6 +438,9 @@ func (t *Totals) code(c *coder) {
 	c.big(&t.AllocVar)
 	c.sum(&t.OpaqueKeys, &t.OpaqueBytes, &t.HistoryKeys, &t.NoTTLKeys, &t.NoTTLBytes, &t.TTLKeys, &t.TTLBytes,
 		&t.FieldTTLKeys, &t.FieldTTLBytes, &t.ExpiredKeys, &t.ExpiredBytes, &t.IdleKeys, &t.FreqKeys)
+	c.bool(&t.moments.known)
+	c.int(&t.moments.first)
+	c.int(&t.moments.last)
 	one := func(d *Database) {
 		c.uint(&d.DB)
 		c.sum(&d.Keys, &d.Bytes, &d.Elements, &d.NoTTLKeys, &d.TTLKeys, &d.FieldTTLKeys, &d.ExpiredKeys, &d.ExpiredBytes)

@@ -430,7 +430,7 @@ func (p *page) model(r *Report) {
 	}
 	add("sums", r.Measure, measure)
 	if r.Now != 0 {
-		add("now", Time(r.Now), r.NowFrom)
+		add("now", r.moments(), r.NowFrom)
 	}
 	for _, l := range m.Limits {
 		p.Limits = append(p.Limits, Limit{prose(l.Name), prose(l.Value), prose(l.From)})

@@ -25,6 +25,7 @@ type (
 		Schema   string          `json:"schema"`
 		Program  jsonProgram     `json:"rdbaudit"`
 		Now      jsonTime        `json:"now"`
+		NowFirst *jsonTime       `json:"now_first"`
 		NowFrom  string          `json:"now_from"`
 		Measure  string          `json:"measure"`
 		Filtered string          `json:"filtered"`
@@ -116,7 +117,7 @@ func headOf(r *Report) *jsonHead {
 	h := &jsonHead{
 		Schema:  Schema,
 		Program: jsonProgram{r.Version},
-		Now:     jsonTime(r.Now), NowFrom: r.NowFrom, Measure: r.Measure, Filtered: r.Filtered,
+		Now:     jsonTime(r.Now), NowFirst: (*jsonTime)(known(r.NowFirst, r.NowFirst != 0)), NowFrom: r.NowFrom, Measure: r.Measure, Filtered: r.Filtered,
 		Sources: []jsonSource{},
 		Model:   jsonModel{r.Model.Line, r.Model.From, r.Model.Verified, r.Model.View, r.Model.Allocator, r.Model.Cluster, []jsonLimit{}},
 		Memory: jsonMemory{
@@ -164,7 +165,7 @@ func eachText(v reflect.Value, f func(string) string) {
 func (h *jsonHead) report() (*Report, error) {
 	m := &h.Memory
 	r := &Report{
-		Version: h.Program.Version, Now: int64(h.Now), NowFrom: h.NowFrom, Measure: h.Measure, Filtered: h.Filtered,
+		Version: h.Program.Version, Now: int64(h.Now), NowFirst: int64(orElse(h.NowFirst, 0)), NowFrom: h.NowFrom, Measure: h.Measure, Filtered: h.Filtered,
 		Memory: Memory{
 			Keys: m.Keys, Tables: orElse(m.Tables, 0), Startup: orElse(m.Startup, 0), Estimate: orElse(m.Estimate, 0),
 			DumpUsedMem: orElse(m.DumpUsedMem, -1), Slack: m.Slack, ExpectedPart: m.ExpectedPart, ExpectedSD: m.ExpectedSD, Opaque: m.Opaque,

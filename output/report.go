@@ -8,7 +8,8 @@ import "rdbaudit/aggregate"
 // Report, so N analyses and M formats cost N+M files.
 type Report struct {
 	Version  string // of rdbaudit
-	Now      int64  // unix milliseconds that TTLs and idle times are held against
+	Now      int64  // unix milliseconds that TTLs and idle times are held against; the last, if each dump has its own
+	NowFirst int64  // the first of them; 0: there is but one
 	NowFrom  string // where Now comes from: "dump", "file time", "--now"
 	Measure  string // "allocated" or "usage"
 	Filtered string // the filters in force, in words; empty if none: then Memory reconciles
@@ -67,4 +68,12 @@ type Limit struct {
 	Name  string
 	Value string
 	From  string // "default", "dump", "--config", "flag"
+}
+
+// moments says when the dumps were made.
+func (r *Report) moments() string {
+	if r.NowFirst == 0 || r.NowFirst == r.Now {
+		return Time(r.Now)
+	}
+	return Time(r.NowFirst) + " to " + Time(r.Now)
 }

@@ -222,7 +222,7 @@ func (p *textPage) sources() {
 	}
 	keys += ", " + Bytes(r.Totals.Bytes) + " " + r.measureName()
 	if r.Now != 0 {
-		keys += ", as of " + Time(r.Now)
+		keys += ", as of " + r.moments()
 		if r.NowFrom != "" {
 			keys += " (" + prose(r.NowFrom) + ")"
 		}

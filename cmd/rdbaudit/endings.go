@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"rdbaudit/internal/source"
+	"rdbaudit/output"
 )
 
 // endings collects how each dump ended, for the exit status and for stderr.
@@ -24,13 +25,13 @@ func (s *endings) unreadable(err error) {
 	s.messages = append(s.messages, err.Error())
 }
 
-func (s *endings) add(d *dump) {
+func (s *endings) add(d *output.Source) {
 	s.read++
-	if d.damaged() {
+	if d.Error != "" {
 		s.bad++
-		s.messages = append(s.messages, fmt.Sprintf("%s: %s; %d keys and %d bytes were read", printable(d.in.Path), d.src.Error, d.src.Keys, d.src.Bytes))
-	} else if d.src.Trailing != "" {
-		s.messages = append(s.messages, fmt.Sprintf("%s: %s", printable(d.in.Path), d.src.Trailing))
+		s.messages = append(s.messages, fmt.Sprintf("%s: %s; %d keys and %d bytes were read", printable(d.Path), d.Error, d.Keys, d.Bytes))
+	} else if d.Trailing != "" {
+		s.messages = append(s.messages, fmt.Sprintf("%s: %s", printable(d.Path), d.Trailing))
 	}
 }
 

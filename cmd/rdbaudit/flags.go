@@ -15,6 +15,7 @@ import (
 
 	"rdbaudit/aggregate"
 	"rdbaudit/estimate"
+	"rdbaudit/internal/scan"
 	"rdbaudit/rdbparse"
 )
 
@@ -103,29 +104,9 @@ func (m *modelFlags) check() error {
 	return nil
 }
 
-// resolve is the configuration for one dump.
-func (m *modelFlags) resolve(info *rdbparse.Info) (c estimate.Config, verified bool, from string) {
-	c.Limits = estimate.DefaultLimits()
-	if m.target != "" {
-		c.Line, verified, _ = estimate.Lookup(m.target)
-		from = "--target " + m.target
-		c.Loaded = true
-	} else {
-		c.Line, verified, from = estimate.ForInfo(info)
-		c.Loaded = m.as == "loaded"
-	}
-	c.Allocator, _ = estimate.ParseAllocator(m.allocator)
-	c.SetOptions(m.options) // checked before
-	switch m.cluster {
-	case "on":
-		c.Cluster = true
-	case "off":
-		c.Cluster = false
-	default:
-		// Slot information comes after the head: scan looks again at the end.
-		c.Cluster = c.Cluster || info.Cluster
-	}
-	return c, verified, from
+// model is what the flags say, for the scan.
+func (m *modelFlags) model() *scan.Model {
+	return &scan.Model{Target: m.target, As: m.as, Allocator: m.allocator, Cluster: m.cluster, Options: m.options, Origin: m.origin}
 }
 
 // parseConfig reads a redis.conf, or the output of CONFIG GET: by redis-cli in

@@ -10,7 +10,7 @@ import (
 
 	"rdbaudit/aggregate"
 	"rdbaudit/estimate"
-	"rdbaudit/internal/source"
+	"rdbaudit/internal/scan"
 	"rdbaudit/output"
 	"rdbaudit/rdbparse"
 )
@@ -47,7 +47,7 @@ Exit status 1 if a KEY is not in the dump.`,
 	}
 }
 
-func showKeys(e *env, path string, names []string, raw bool, now string, dbs []string, model *modelFlags, scan *scanFlags) error {
+func showKeys(e *env, path string, names []string, raw bool, now string, dbs []string, model *modelFlags, flags *scanFlags) error {
 	wanted := make(map[string]int) // how often it was found
 	var order []string
 	for _, name := range names {
@@ -83,20 +83,20 @@ func showKeys(e *env, path string, names []string, raw bool, now string, dbs []s
 	shown := 0
 	ends := &endings{}
 	read := &readBytes{}
-	p := startProgress(e, scan.progress, totalSize(inputs), read.sum, func() string { return "key" })
+	p := startProgress(e, flags.progress, totalSize(inputs), read.sum, func() string { return "key" })
 	defer p.end()
 	for _, in := range inputs {
-		d, err := openDump(e, in, model)
+		d, err := e.open(in, model)
 		if err != nil {
 			ends.unreadable(err)
 			continue
 		}
 		moment := at
 		if now == "" {
-			moment, _ = dumpTime(e, []source.Input{in}, d)
+			moment, _ = d.Moment()
 		}
-		read.follow(d.stream)
-		est := d.estimator(scan, func(k *rdbparse.Key) bool {
+		read.follow(d.Stream)
+		est := d.Estimator(flags.skip(), func(k *rdbparse.Key) bool {
 			_, ok := wanted[string(k.Name)]
 			return ok && (inDB == nil || inDB(k))
 		})
@@ -116,18 +116,18 @@ func showKeys(e *env, path string, names []string, raw bool, now string, dbs []s
 			if len(inputs) > 1 {
 				dump = in.Path
 			}
-			showKey(&out, rec, items, &d.config, moment, dump)
+			showKey(&out, rec, items, &d.Config, moment, dump)
 			if e.ctx.Err() != nil {
 				break
 			}
 		}
 		if e.ctx.Err() != nil {
-			d.close()
+			d.Close()
 			return e.ctx.Err()
 		}
-		d.finish(err)
-		d.close()
-		ends.add(d)
+		d.Finish(err)
+		d.Close()
+		ends.add(&d.Src)
 	}
 	p.end()
 	if err := e.print(func(w io.Writer) { out.WriteTo(w) }); err != nil {
@@ -176,7 +176,7 @@ func showKey(w io.Writer, r *estimate.Record, items []estimate.Item, c *estimate
 	// A size may rest on an expectation: then its spread has a line of its own.
 	chance := func(variance int64) {
 		if variance > 0 {
-			line("", "expected; standard deviation %s bytes", output.Count(isqrt(variance)))
+			line("", "expected; standard deviation %s bytes", output.Count(scan.Isqrt(variance)))
 		}
 	}
 	line("MEMORY USAGE", "%s bytes on %s, %s", output.Count(r.Size), c.Line.Name, view)

@@ -9,6 +9,7 @@ import (
 
 	"rdbaudit/aggregate"
 	"rdbaudit/estimate"
+	"rdbaudit/internal/scan"
 	"rdbaudit/output"
 )
 
@@ -28,7 +29,7 @@ type keyRows struct {
 
 // rowBatch is a batch with the text of its rows.
 type rowBatch struct {
-	batch
+	scan.Batch
 	source string
 	text   bytes.Buffer
 	ready  chan struct{}
@@ -39,7 +40,7 @@ type rowBatch struct {
 // largeBatches how many such are under way, whatever the number of processors:
 // a name may have 1 MiB, and four times that as text.
 const (
-	largeNames   = 2 * batchNames
+	largeNames   = 2 * scan.BatchNames
 	largeBatches = 1
 )
 
@@ -99,11 +100,9 @@ func (k *keyRows) format(rows output.KeyWriter, to *redirect, p *aggregate.Patte
 	var pattern []byte
 	for b := range k.work {
 		to.to = &b.text
-		from := 0
-		for i := range b.recs {
-			rec := &b.recs[i]
-			rec.Key = b.names[from:b.ends[i]]
-			from = b.ends[i]
+		recs := b.Records()
+		for i := range recs {
+			rec := &recs[i]
 			var owner string
 			pattern, owner = p.AppendOwned(pattern[:0], rec.Key)
 			if hide != nil {
@@ -143,7 +142,7 @@ func (k *keyRows) write() {
 			<-k.large
 		}
 		b.text.Reset()
-		b.reset()
+		b.Reset()
 		k.free <- b
 	}
 }
@@ -159,20 +158,20 @@ func (k *keyRows) failed() error {
 
 // from names the dump of the records to come.
 func (k *keyRows) from(source string) {
-	if len(k.now.recs) > 0 {
+	if k.now.Len() > 0 {
 		k.send()
 	}
 	k.now.source = source
 }
 
 // next is room for a record, which counts once it is kept.
-func (k *keyRows) next() *estimate.Record { return k.now.next() }
+func (k *keyRows) next() *estimate.Record { return k.now.Next() }
 
 // keep takes over the record that next gave room for. The error is of a row
 // written earlier.
 func (k *keyRows) keep(rec *estimate.Record) error {
-	k.now.keep(rec)
-	if !k.now.full() {
+	k.now.Keep(rec)
+	if !k.now.Full() {
 		return nil
 	}
 	k.send()
@@ -181,7 +180,7 @@ func (k *keyRows) keep(rec *estimate.Record) error {
 
 func (k *keyRows) send() {
 	source := k.now.source
-	if k.now.large = len(k.now.names) > largeNames; k.now.large {
+	if k.now.large = k.now.NameBytes() > largeNames; k.now.large {
 		k.large <- struct{}{}
 	}
 	k.order <- k.now

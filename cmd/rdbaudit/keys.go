@@ -102,7 +102,7 @@ rdbaudit help report.`,
 	}
 }
 
-func writeKeys(e *env, args []string, path string, o output.KeyOptions, opts *aggregate.Options, model *modelFlags, filter *filterFlags, scan *scanFlags, redact *redactFlags) error {
+func writeKeys(e *env, args []string, path string, o output.KeyOptions, opts *aggregate.Options, model *modelFlags, filter *filterFlags, flags *scanFlags, redact *redactFlags) error {
 	inputs, err := expand(args)
 	if err != nil {
 		return err
@@ -126,7 +126,7 @@ func writeKeys(e *env, args []string, path string, o output.KeyOptions, opts *ag
 	}
 	ends := &endings{}
 	read := &readBytes{}
-	mode := scan.progress
+	mode := flags.progress
 	if mode == "auto" && path == "-" && e.stdoutTerm {
 		mode = "none" // a bar among the rows
 	}
@@ -134,13 +134,13 @@ func writeKeys(e *env, args []string, path string, o output.KeyOptions, opts *ag
 	defer p.end()
 	passed := int64(0)
 	for i, in := range inputs {
-		d, err := openDump(e, in, model)
+		d, err := e.open(in, model)
 		if err != nil {
 			ends.unreadable(err)
 			continue
 		}
-		read.follow(d.stream)
-		est := d.estimator(scan, filter.keep(patterner))
+		read.follow(d.Stream)
+		est := d.Estimator(flags.skip(), filter.keep(patterner))
 		est.EveryLargest = true
 		if redact.on {
 			rows.from(output.Base(in.Path))
@@ -158,7 +158,7 @@ func writeKeys(e *env, args []string, path string, o output.KeyOptions, opts *ag
 			rec.Source = int32(i)
 			passed++
 			if werr := rows.keep(rec); werr != nil {
-				d.close()
+				d.Close()
 				rows.close()
 				return writeError(path, werr)
 			}
@@ -167,13 +167,13 @@ func writeKeys(e *env, args []string, path string, o output.KeyOptions, opts *ag
 			}
 		}
 		if e.ctx.Err() != nil {
-			d.close()
+			d.Close()
 			rows.close()
 			return e.ctx.Err()
 		}
-		d.finish(err)
-		d.close()
-		ends.add(d)
+		d.Finish(err)
+		d.Close()
+		ends.add(&d.Src)
 	}
 	if err := rows.close(); err != nil {
 		return writeError(path, err)

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -175,7 +176,7 @@ func TestSeveralDumps(t *testing.T) {
 	}
 	require.Len(t, from, 3)
 	for i, s := range sum.Sources {
-		require.Equal(t, dumps[i], s.Path, "in the order of the arguments")
+		require.Equal(t, slices.Sorted(slices.Values(dumps))[i], s.Path, "by path, whatever the order of the arguments")
 		require.Equal(t, from[s.Path], s.Keys)
 	}
 	require.Contains(t, good(t, dumps...), "3 dumps")

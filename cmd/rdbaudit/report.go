@@ -2,22 +2,21 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
-	"sort"
-	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/spf13/pflag"
 
 	"rdbaudit/aggregate"
-	"rdbaudit/estimate"
+	"rdbaudit/internal/scan"
 	"rdbaudit/internal/source"
 	"rdbaudit/output"
+	"rdbaudit/rdbparse"
 )
 
 func reportCommand() command {
@@ -225,12 +224,27 @@ func (f *reportFlags) run(e *env, args []string) error {
 			return err
 		}
 	}
-	run := &reportRun{f: f, e: e, opts: opts, inputs: inputs, info: info}
-	rep, readErr := run.read()
-	if rep == nil {
-		return readErr
+	part, err := f.read(e, inputs, opts)
+	if err != nil {
+		return err
 	}
-	return f.finish(e, rep, targets, opts, run.plan, readErr)
+	return f.render(e, part, targets, opts, info)
+}
+
+// render makes a report of a part and writes it.
+func (f *reportFlags) render(e *env, part *scan.Part, targets []reportTarget, opts *aggregate.Options, info serverInfo) error {
+	ends := endingsOf(part)
+	status := ends.result(e)
+	if ends.read == 0 {
+		return status
+	}
+	f.filter.hint(e, part.Set.Totals().Keys, opts.Separators)
+	v := f.eviction
+	rep, plan := part.Report(&scan.View{Version: version(), Info: info, Max: v.max, Growth: v.more, Policy: v.policy, Samples: v.samples})
+	if info != nil {
+		rep.Tables = append(rep.Tables, info.table())
+	}
+	return f.finish(e, rep, targets, opts, plan, status)
 }
 
 // finish writes a report and holds the rules against it.
@@ -297,419 +311,61 @@ func (f *reportFlags) write(e *env, rep *output.Report, targets []reportTarget) 
 	return nil
 }
 
-// reportRun reads all dumps of one report.
-type reportRun struct {
-	f       *reportFlags
-	e       *env
-	opts    *aggregate.Options
-	info    serverInfo
-	nowFrom string
-	inputs  []source.Input
-	dumps   []*dump
-	gone    []error // of inputs that could not be opened, by index
-	expired []life
-	plan    *aggregate.EvictionPlan // nil: nobody asked
-}
-
 // jsonEvery is of how many string values one is looked at.
-var jsonEvery = map[string]uint32{"full": 1, "sample": sampleEvery, "off": 0}
+var jsonEvery = map[string]uint32{"full": 1, "sample": scan.SampleEvery, "off": 0}
 
-// sampleEvery is of how many keys one is looked at closely, the same ones that
-// are sampled for JSON.
-const sampleEvery = 8
-
-// life counts the keys that a loading server would leave out.
-type life struct{ keys, bytes int64 }
-
-func (run *reportRun) read() (*output.Report, error) {
-	n := len(run.inputs)
-	run.dumps, run.gone, run.expired = make([]*dump, n), make([]error, n), make([]life, n)
-	// The first readable head gives the moment.
-	run.nowFrom = "--now"
-	at := 0
-	for ; at < n; at++ {
-		if run.dumps[at], run.gone[at] = openDump(run.e, run.inputs[at], &run.f.model); run.gone[at] == nil {
-			break
+// read reads the dumps into a part. A nil part comes with what to end with.
+func (f *reportFlags) read(e *env, inputs []source.Input, opts *aggregate.Options) (*scan.Part, error) {
+	shown := &scan.Progress{}
+	o := &scan.Options{
+		How:     scan.How{Model: *f.model.model(), Filtered: f.filter.words(), Now: opts.Now, NowGiven: f.patterns.now != "", Findings: !f.plain, JSONEvery: jsonEvery[f.json]},
+		Version: version(), Aggregate: opts, Min: f.filter.min, SkipBad: f.scan.skip(), Jobs: f.scan.jobs, Stdin: e.stdin, Progress: shown,
+	}
+	if f.filter.active {
+		o.Keep = func() func(*rdbparse.Key) bool {
+			p, _ := aggregate.NewPatterner(opts) // each has scratch space of its own
+			return f.filter.keep(p)
 		}
 	}
-	if at < n && run.f.patterns.now == "" {
-		run.opts.Now, run.nowFrom = dumpTime(run.e, run.inputs, run.dumps[at])
-	}
-	jobs := run.f.scan.jobs
-	w, err := newWorkers(run.opts, max(1, min(jobs, 8)))
-	if err != nil {
-		return nil, usageError("%s", err)
-	}
-	read := &readBytes{}
-	var current sync.Map
-	p := startProgress(run.e, run.f.scan.progress, totalSize(run.inputs), read.sum, func() string {
-		label := ""
-		current.Range(func(k, v any) bool { label = v.(string); return false })
-		return label
-	})
+	p := startProgress(e, f.scan.progress, totalSize(inputs), shown.Bytes, func() string { return dumpsLabel(shown, len(inputs)) })
 	defer p.end()
-	slots := make(chan struct{}, max(1, jobs))
-	var wait sync.WaitGroup
-	for i := at; i < n; i++ {
-		slots <- struct{}{}
-		if run.e.ctx.Err() != nil {
-			break
-		}
-		wait.Add(1)
-		go func() {
-			defer wait.Done()
-			defer func() { <-slots }()
-			label := baseName(run.inputs[i].Path)
-			if n > 1 {
-				label = fmt.Sprintf("%d of %d %s", i+1, n, label)
-			}
-			current.Store(i, label)
-			defer current.Delete(i)
-			run.readOne(i, w, read)
-		}()
-	}
-	wait.Wait()
-	set, err := w.end()
+	part, err := scan.Run(e.ctx, inputs, o)
 	p.end()
 	if err != nil {
-		return nil, failed(err)
+		if e.ctx.Err() != nil {
+			return nil, err
+		}
+		return nil, usageError("%s", err)
 	}
-	if run.e.ctx.Err() != nil {
-		return nil, run.e.ctx.Err()
-	}
-	return run.finish(set)
+	return part, nil
 }
 
-// readOne feeds one dump's records to the workers.
-func (run *reportRun) readOne(i int, w *workers, read *readBytes) {
-	d := run.dumps[i]
-	if d == nil {
-		if d, run.gone[i] = openDump(run.e, run.inputs[i], &run.f.model); run.gone[i] != nil {
-			return
-		}
-		run.dumps[i] = d
+// dumpsLabel says which of n dumps are being read.
+func dumpsLabel(p *scan.Progress, n int) string {
+	done, names := p.Now()
+	if len(names) == 0 {
+		return ""
 	}
-	defer d.close()
-	read.follow(d.stream)
-	var keep *aggregate.Patterner
-	if len(run.f.filter.in) > 0 {
-		keep, _ = aggregate.NewPatterner(run.opts)
+	label := names[0]
+	if more := len(names) - 1; more > 0 {
+		label += fmt.Sprintf(" and %d more", more)
 	}
-	if d.config.Now = run.opts.Now; !run.f.plain {
-		d.config.Audit, d.config.JSON, d.config.Sample = true, jsonEvery[run.f.json], sampleEvery
+	if n > 1 {
+		label = fmt.Sprintf("%d of %d done, %s", done, n, label)
 	}
-	est := d.estimator(&run.f.scan, run.f.filter.keep(keep))
-	est.WantLargest = w.wantLargest
-	b := <-w.free
-	var err error
-	for {
-		rec := b.next()
-		if err = est.Read(rec); err != nil {
-			break
-		}
-		if run.f.filter.min > 0 && run.opts.Measure(rec) < run.f.filter.min {
-			continue
-		}
-		if d.config.Loaded && rec.ExpiredAt(run.opts.Now) {
-			run.expired[i].keys++
-			run.expired[i].bytes += run.opts.Measure(rec)
-			continue
-		}
-		rec.Source = int32(i)
-		b.keep(rec)
-		if b.full() {
-			w.full <- b
-			b = <-w.free
-			if run.e.ctx.Err() != nil {
-				break
-			}
-		}
-	}
-	w.full <- b
-	d.proven = est.Proven()
-	if run.e.ctx.Err() == nil {
-		d.finish(err)
-	}
+	return label
 }
 
-// finish makes the report of what was read.
-func (run *reportRun) finish(set *aggregate.Set) (*output.Report, error) {
-	rep := &output.Report{
-		Version: version(), Now: run.opts.Now, NowFrom: run.nowFrom, Measure: run.f.patterns.measure, Filtered: run.f.filter.words(),
-	}
+// endingsOf is how the dumps of a part ended.
+func endingsOf(part *scan.Part) *endings {
 	ends := &endings{}
-	var models []string
-	for i, d := range run.dumps {
-		if run.gone[i] != nil {
-			ends.unreadable(run.gone[i])
-			rep.Sources = append(rep.Sources, output.Source{Path: run.inputs[i].Path, Size: run.inputs[i].Size, UsedMem: -1, Error: run.gone[i].Error()})
-			rep.Warnings = append(rep.Warnings, run.gone[i].Error())
+	for i := range part.Dumps {
+		f := &part.Dumps[i]
+		if !f.Open {
+			ends.unreadable(errors.New(f.Source.Error))
 			continue
 		}
-		ends.add(d)
-		rep.Sources = append(rep.Sources, d.src)
-		run.warn(rep, d)
-		if run.expired[i].keys > 0 {
-			rep.Notes = append(rep.Notes, fmt.Sprintf("%s: %s keys had expired by the dump's moment (%s); a primary leaves them out when it loads, and so do these sums",
-				baseName(d.in.Path), output.Count(run.expired[i].keys), output.Bytes(run.expired[i].bytes)))
-		}
-		models = append(models, d.config.Line.Name)
+		ends.add(&f.Source)
 	}
-	status := ends.result(run.e)
-	if ends.read == 0 {
-		return nil, status
-	}
-	rep.Totals = *set.Totals()
-	run.f.filter.hint(run.e, rep.Totals.Keys, run.opts.Separators)
-	run.memory(rep)
-	run.model(rep, models)
-	rep.Tables = set.Tables()
-	run.plan = run.eviction(rep, set)
-	options := run.auditOptions(rep)
-	options.Eviction = run.plan
-	if !run.f.plain {
-		rep.Tables = append(rep.Tables, aggregate.FindingsTable(set.Findings(rep.Tables, options)))
-	}
-	if run.plan != nil {
-		rep.Tables = append(rep.Tables, aggregate.EvictionTable(run.plan))
-	}
-	if run.info != nil {
-		rep.Tables = append(rep.Tables, run.info.table())
-	}
-	run.notes(rep)
-	return rep, status
+	return ends
 }
-
-// auditOptions says what findings need to know of the run.
-func (run *reportRun) auditOptions(rep *output.Report) aggregate.AuditOptions {
-	o := aggregate.AuditOptions{
-		JSONEvery: int64(jsonEvery[run.f.json]), Sample: sampleEvery, Model: run.dumps[first(run.gone)].config, Line: rep.Model.Line,
-		Config: run.f.model.options,
-	}
-	damaged := false
-	for i, in := range run.inputs {
-		o.Sources = append(o.Sources, baseName(in.Path))
-		if d := run.dumps[i]; run.gone[i] != nil || d.err != nil {
-			damaged = true
-		} else {
-			o.Outside = append(o.Outside, d.r.Info().ModuleAux...)
-		}
-	}
-	// Of a part of the keys, or on another server, there is nothing to be explained.
-	if run.f.model.target == "" && rep.Filtered == "" && !damaged {
-		o.UsedMemory, o.Estimate = rep.Memory.DumpUsedMem, rep.Memory.Estimate
-	}
-	return o
-}
-
-// first is the index of the first input that could be opened.
-func first(gone []error) int {
-	for i, err := range gone {
-		if err == nil {
-			return i
-		}
-	}
-	return 0
-}
-
-// warn says what the first lines of a report must say of a dump.
-func (run *reportRun) warn(rep *output.Report, d *dump) {
-	name := baseName(d.in.Path)
-	if d.err != nil {
-		part := ""
-		if d.in.Size > 0 && !d.compressed && d.src.Bytes < d.in.Size {
-			part = fmt.Sprintf(" This is %s of its %s.", output.Share(float64(d.src.Bytes)/float64(d.in.Size)), output.Bytes(d.in.Size))
-		}
-		rep.Warnings = append(rep.Warnings, fmt.Sprintf("%s is damaged: %s. %s keys were read from %s bytes.%s",
-			name, d.src.Error, output.Count(d.src.Keys), output.Count(d.src.Bytes), part))
-	}
-	if d.src.Trailing != "" {
-		rep.Warnings = append(rep.Warnings, name+": "+d.src.Trailing)
-	}
-	if why := d.config.Line.Refuses(d.r.Info()); why != "" {
-		rep.Warnings = append(rep.Warnings, name+": "+why+" and would refuse to load it; the figures say what it would hold if it did")
-	}
-	if !d.verified {
-		rep.Warnings = append(rep.Warnings, fmt.Sprintf("%s: no line of its own for this server; the sizes are those of %s (%s), not verified", name, d.config.Line.Name, d.from))
-	}
-	if info := d.r.Info(); info.Foreign > 0 {
-		rep.Warnings = append(rep.Warnings, fmt.Sprintf("%s: %s records of another vendor were skipped", name, output.Count(info.Foreign)))
-	}
-	if info := d.r.Info(); d.err == nil && len(info.Hints) > 0 && run.f.filter.words() == "" && info.HintKeys != uint64(d.src.Keys) {
-		rep.Notes = append(rep.Notes, fmt.Sprintf("%s announces %d keys and holds %d", name, info.HintKeys, d.src.Keys))
-	}
-}
-
-// memory reconciles the keys with the server's own figure.
-func (run *reportRun) memory(rep *output.Report) {
-	t := &rep.Totals
-	m := &rep.Memory
-	m.Keys, m.Slack, m.Opaque = t.Alloc, t.Slack, t.OpaqueBytes
-	if t.Bytes > 0 {
-		m.ExpectedPart = float64(t.ChanceBytes) / float64(t.Bytes)
-	}
-	variance := t.AllocVar
-	list, other := t.Dicts()
-	for i, d := range run.dumps {
-		if run.gone[i] != nil {
-			continue
-		}
-		b, v := dictionaries(&d.config, list, int32(i))
-		m.Tables += b
-		variance += v
-	}
-	if other.Keys > 0 { // of more databases than are told apart: as if they were one
-		for i, d := range run.dumps {
-			if run.gone[i] == nil {
-				b, v := d.config.Tables(other.Keys, other.TTLKeys)
-				m.Tables += b
-				variance += v
-				break
-			}
-		}
-	}
-	m.DumpUsedMem = -1
-	known := true
-	sum := int64(0)
-	for i, d := range run.dumps {
-		if run.gone[i] != nil {
-			continue
-		}
-		m.Startup += d.config.Startup()
-		if d.src.UsedMem < 0 {
-			known = false
-		} else {
-			sum += d.src.UsedMem
-		}
-	}
-	if known {
-		m.DumpUsedMem = sum
-	}
-	if run.info != nil {
-		// The server's own figures, where it gave them.
-		if n, ok := run.info.number("used_memory_startup"); ok {
-			m.Startup = n
-		}
-		if n, ok := run.info.number("used_memory"); ok {
-			m.DumpUsedMem = n
-			rep.Notes = append(rep.Notes, "used memory and start-up are those of --info, asked at another moment than the dump was made")
-		}
-	}
-	m.ExpectedSD = isqrt(variance)
-	m.Estimate = m.Keys + m.Tables + m.Startup
-}
-
-// dictionaries sums what the dictionaries of one dump take: of each database,
-// and of each slot where the server has them apart. Bytes, and their variance.
-func dictionaries(c *estimate.Config, list []aggregate.Dict, source int32) (bytes, variance int64) {
-	add := func(keys, ttlKeys int64) {
-		b, v := c.Tables(keys, ttlKeys)
-		bytes += b
-		variance += v
-	}
-	var whole aggregate.Dict // of a database whose slots share one; the list is in their order
-	for _, d := range list {
-		switch {
-		case d.Source != source:
-		case d.Slot >= 0 && c.SlotTables():
-			add(d.Keys, d.TTLKeys)
-		case whole.Keys > 0 && whole.DB == d.DB:
-			whole.Keys += d.Keys
-			whole.TTLKeys += d.TTLKeys
-		default:
-			if whole.Keys > 0 {
-				add(whole.Keys, whole.TTLKeys)
-			}
-			whole = d
-		}
-	}
-	if whole.Keys > 0 {
-		add(whole.Keys, whole.TTLKeys)
-	}
-	return bytes, variance
-}
-
-func isqrt(n int64) int64 {
-	if n <= 0 {
-		return 0
-	}
-	x := n
-	for y := (x + 1) / 2; y < x; y = (x + n/x) / 2 {
-		x = y
-	}
-	return x
-}
-
-// model says under which servers the sizes hold.
-func (run *reportRun) model(rep *output.Report, names []string) {
-	sort.Strings(names)
-	var distinct []string
-	for _, n := range names {
-		if len(distinct) == 0 || distinct[len(distinct)-1] != n {
-			distinct = append(distinct, n)
-		}
-	}
-	var first *dump
-	verified, cluster := true, false
-	var proven estimate.Limits
-	for _, d := range run.dumps {
-		if d == nil || d.config.Line == nil {
-			continue
-		}
-		if first == nil {
-			first = d
-		}
-		verified = verified && d.verified
-		cluster = cluster || d.config.Cluster
-		for _, s := range estimate.Settings() {
-			*s.Field(&proven) = max(*s.Field(&proven), *s.Field(&d.proven))
-		}
-	}
-	m := &rep.Model
-	m.Line, m.From, m.Verified, m.Cluster = strings.Join(distinct, ", "), first.from, verified, cluster
-	m.Allocator = first.config.Allocator.String()
-	m.View = "live"
-	if first.config.Loaded {
-		m.View = "loaded"
-	}
-	for _, s := range estimate.Settings() {
-		value := *s.Field(&first.config.Limits)
-		from := "default"
-		for _, name := range []string{s.Name, s.Old} {
-			if o := run.f.model.origin[name]; o != "" {
-				from = o
-			}
-		}
-		if p := *s.Field(&proven); p > value && value >= 0 && from == "default" {
-			value, from = p, "the dump proves at least this"
-		}
-		m.Limits = append(m.Limits, output.Limit{Name: s.Name, Value: strconv.FormatInt(value, 10), From: from})
-	}
-}
-
-// notes lists what was not guessed.
-func (run *reportRun) notes(rep *output.Report) {
-	t := &rep.Totals
-	if t.HistoryKeys > 0 {
-		rep.Notes = append(rep.Notes, fmt.Sprintf("%s collections are hash tables or skip lists although they would fit a packed encoding: they were larger once. "+
-			"A restart packs them; how large their tables still are the dump cannot say.", output.Count(t.HistoryKeys)))
-	}
-	if t.Slack > 0 {
-		rep.Notes = append(rep.Notes, fmt.Sprintf("%s is room that streams keep in their last node; a restart gives it back.", output.Bytes(t.Slack)))
-	}
-	for _, d := range run.dumps {
-		if d == nil || d.r == nil {
-			continue
-		}
-		info := d.r.Info()
-		if info.Functions > 0 {
-			rep.Notes = append(rep.Notes, fmt.Sprintf("%s holds %d libraries of functions, %s of source; what their engine takes is not in the sums.",
-				baseName(d.in.Path), info.Functions, output.Bytes(info.FunctionBytes)))
-		}
-		if len(info.ModuleAux) > 0 {
-			rep.Notes = append(rep.Notes, fmt.Sprintf("%s holds data of modules outside of keys: %s.", baseName(d.in.Path), strings.Join(info.ModuleAux, ", ")))
-		}
-	}
-}
-
-func parseInt(s string) (int64, error) { return strconv.ParseInt(strings.TrimSpace(s), 10, 64) }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"rdbaudit/internal/scan"
 	"rdbaudit/output"
 	"rdbaudit/rdbparse"
 )
@@ -39,50 +40,50 @@ checksum; and what there is to say. Memory stays flat.
 	}
 }
 
-func verify(e *env, args []string, deep, wire bool, scan *scanFlags) error {
+func verify(e *env, args []string, deep, wire bool, flags *scanFlags) error {
 	inputs, err := expand(args)
 	if err != nil {
 		return err
 	}
 	out := bufio.NewWriter(stdoutWriter{e.stdout})
 	read := &readBytes{}
-	p := startProgress(e, scan.progress, totalSize(inputs), read.sum, func() string { return "verify" })
+	p := startProgress(e, flags.progress, totalSize(inputs), read.sum, func() string { return "verify" })
 	defer p.end()
 	good, bad := 0, 0
 	for _, in := range inputs {
-		d, err := openDump(e, in, nil)
+		d, err := e.open(in, nil)
 		if err != nil {
 			bad++
 			fmt.Fprintf(out, "unreadable\t%s\t\t\t0\t0\t\t%s\n", printable(in.Path), printable(err.Error()))
 			continue
 		}
-		read.follow(d.stream)
+		read.follow(d.Stream)
 		if wire {
-			d.r.Wire = func(offset int64, what, detail string) { fmt.Fprintf(out, "%d\t%s\t%q\n", offset, what, detail) }
+			d.R.Wire = func(offset int64, what, detail string) { fmt.Fprintf(out, "%d\t%s\t%q\n", offset, what, detail) }
 		}
 		keys, err := walk(e, d, deep)
 		if err == nil {
 			err = io.EOF
 		}
 		if e.ctx.Err() != nil {
-			d.close()
+			d.Close()
 			return e.ctx.Err()
 		}
-		d.finish(err)
-		state, say := "ok", d.src.Trailing
-		if d.err == nil && d.firstBad == nil {
-			if hint := d.r.Info().HintKeys; len(d.r.Info().Hints) > 0 && hint != uint64(keys) {
+		d.Finish(err)
+		state, say := "ok", d.Src.Trailing
+		if d.Err == nil && d.FirstBad == nil {
+			if hint := d.R.Info().HintKeys; len(d.R.Info().Hints) > 0 && hint != uint64(keys) {
 				say = joinSay(say, fmt.Sprintf("the dump announces %s keys", output.Count(int64(min(hint, 1<<62)))))
 			}
 		}
-		if d.damaged() {
-			state, say = "damaged", joinSay(d.src.Error, say)
+		if d.Damaged() {
+			state, say = "damaged", joinSay(d.Src.Error, say)
 			bad++
 		}
 		good++
-		fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%d\t%d\t%s\t%s\n", state, printable(in.Path), d.src.Format, d.src.Server, keys, d.src.Bytes,
-			d.src.Checksum, printable(say))
-		d.close()
+		fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%d\t%d\t%s\t%s\n", state, printable(in.Path), d.Src.Format, d.Src.Server, keys, d.Src.Bytes,
+			d.Src.Checksum, printable(say))
+		d.Close()
 	}
 	p.end()
 	if err := out.Flush(); err != nil {
@@ -116,16 +117,16 @@ func printable(s string) string {
 }
 
 // walk reads a dump to its end. Deep, it counts bad contents in d.
-func walk(e *env, d *dump, deep bool) (keys int64, err error) {
+func walk(e *env, d *scan.Dump, deep bool) (keys int64, err error) {
 	for {
 		if keys&1023 == 0 && e.ctx.Err() != nil {
 			return keys, e.ctx.Err()
 		}
 		var k *rdbparse.Key
-		if k, err = d.r.Next(); err == nil {
+		if k, err = d.R.Next(); err == nil {
 			keys++
 			if deep {
-				err = d.deepValue(k.Type)
+				err = deepValue(d, k.Type)
 			}
 		}
 		if err != nil {
@@ -148,21 +149,21 @@ func endOfWalk(keys int64, err error) (int64, error) {
 
 // deepValue opens all parts of a value. What is bad in them is counted; only a
 // loss of the framing is an error.
-func (d *dump) deepValue(t *rdbparse.Type) error {
+func deepValue(d *scan.Dump, t *rdbparse.Type) error {
 	for {
-		p, err := d.r.Part()
+		p, err := d.R.Part()
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		switch err := deepPart(d.r, t, p); {
+		switch err := deepPart(d.R, t, p); {
 		case err == nil:
 		case errors.Is(err, rdbparse.ErrPacked) || errors.Is(err, rdbparse.ErrString):
-			d.skipped++
-			if d.firstBad == nil {
-				d.firstBad = err
+			d.Skipped++
+			if d.FirstBad == nil {
+				d.FirstBad = err
 			}
 		default:
 			return err

@@ -13,6 +13,7 @@ import (
 
 	"rdbaudit/aggregate"
 	"rdbaudit/estimate"
+	"rdbaudit/internal/scan"
 	"rdbaudit/output"
 )
 
@@ -57,7 +58,7 @@ collection is searched from its start, so each access reads up to all of it.`,
 				if *format != "text" && *format != "csv" && *format != "json" {
 					return usageError("--format is text, csv or json, not %q", *format)
 				}
-				w := &whatif{e: e, model: &model, filter: &filter, scan: &scan, opts: opts, top: patterns.top, measure: patterns.measure}
+				w := &whatif{e: e, model: &model, filter: &filter, scan: &scan, opts: opts, top: patterns.top, measure: patterns.measure, nowGiven: patterns.now != ""}
 				if *sweep != "" {
 					if err := w.parseSweep(*sweep); err != nil {
 						return err
@@ -72,13 +73,14 @@ collection is searched from its start, so each access reads up to all of it.`,
 }
 
 type whatif struct {
-	e       *env
-	model   *modelFlags
-	filter  *filterFlags
-	scan    *scanFlags
-	opts    *aggregate.Options
-	measure string
-	top     int
+	e        *env
+	model    *modelFlags
+	filter   *filterFlags
+	scan     *scanFlags
+	opts     *aggregate.Options
+	measure  string
+	top      int
+	nowGiven bool
 
 	limit  string // of the sweep
 	values []int64
@@ -155,10 +157,10 @@ func (w *whatif) parseSweep(s string) error {
 }
 
 // configs gives the configurations for a dump: before, then after or the values of the sweep.
-func (w *whatif) configs(d *dump) []estimate.Config {
+func (w *whatif) configs(d *scan.Dump) []estimate.Config {
 	// Before: what --config says of the server, and nothing else.
-	before := estimate.Config{Limits: estimate.DefaultLimits(), Loaded: w.model.as != "live", Cluster: d.config.Cluster}
-	before.Line, _, _ = estimate.ForInfo(d.r.Info())
+	before := estimate.Config{Limits: estimate.DefaultLimits(), Loaded: w.model.as != "live", Cluster: d.Config.Cluster}
+	before.Line, _, _ = estimate.ForInfo(d.R.Info())
 	file := make(map[string]string)
 	for name, value := range w.model.options {
 		if w.model.origin[name] == "--config" {
@@ -166,7 +168,7 @@ func (w *whatif) configs(d *dump) []estimate.Config {
 		}
 	}
 	before.SetOptions(file)
-	after := d.config
+	after := d.Config
 	after.Loaded = true
 	if w.limit == "" {
 		return []estimate.Config{before, after}
@@ -193,34 +195,37 @@ func (w *whatif) run(args []string, format, path string) error {
 	defer p.end()
 	var sides [2][]string
 	for i, in := range inputs {
-		d, err := openDump(w.e, in, w.model)
+		d, err := w.e.open(in, w.model)
 		if err != nil {
 			ends.unreadable(err)
 			continue
 		}
 		if w.before == nil {
-			if half.Now == 0 {
-				half.Now, _ = dumpTime(w.e, inputs, d)
-			}
 			if w.before, err = aggregate.NewSet(&half); err != nil {
 				return usageError("%s", err)
 			}
 			w.after, _ = aggregate.NewSet(&half)
 		}
-		read.follow(d.stream)
+		read.follow(d.Stream)
+		moment := half.Now
+		if !w.nowGiven {
+			moment, _ = d.Moment()
+		}
+		w.before.SetMoment(moment)
+		w.after.SetMoment(moment)
 		configs := w.configs(d)
-		w.unknownSettings(d.in.Path, configs[len(configs)-1].Line)
+		w.unknownSettings(d.In.Path, configs[len(configs)-1].Line)
 		var patterner *aggregate.Patterner
 		if len(w.filter.in) > 0 {
 			patterner, _ = aggregate.NewPatterner(w.opts)
 		}
-		est := d.estimatorOf(w.scan, w.filter.keep(patterner), configs...)
-		err = w.feed(est, int32(i), half.Now)
+		est := d.Estimator(w.scan.skip(), w.filter.keep(patterner), configs...)
+		err = w.feed(est, int32(i), moment)
 		if w.e.ctx.Err() != nil {
-			d.close()
+			d.Close()
 			return w.e.ctx.Err()
 		}
-		d.finish(err)
+		d.Finish(err)
 		w.overhead(d, int32(i), configs)
 		for side := range sides {
 			c := configs[min(side, len(configs)-1)]
@@ -233,8 +238,8 @@ func (w *whatif) run(args []string, format, path string) error {
 				sides[side] = append(sides[side], name)
 			}
 		}
-		d.close()
-		ends.add(d)
+		d.Close()
+		ends.add(&d.Src)
 	}
 	p.end()
 	status := ends.result(w.e)
@@ -311,16 +316,16 @@ func (w *whatif) feed(est *estimate.Estimator, source int32, now int64) error {
 }
 
 // overhead adds what dictionaries and an empty server take.
-func (w *whatif) overhead(d *dump, source int32, configs []estimate.Config) {
+func (w *whatif) overhead(d *scan.Dump, source int32, configs []estimate.Config) {
 	if w.tables == nil {
 		w.tables, w.startup = make([]int64, len(configs)), make([]int64, len(configs))
 	}
 	list, _ := w.before.Totals().Dicts()
 	for i := range configs {
 		c := &configs[i]
-		c.Cluster = d.config.Cluster
+		c.Cluster = d.Config.Cluster
 		w.startup[i] += c.Startup()
-		b, _ := dictionaries(c, list, source)
+		b, _ := scan.Dictionaries(c, list, source)
 		w.tables[i] += b
 	}
 }

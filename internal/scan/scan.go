@@ -1,0 +1,287 @@
+// Package scan reads dumps and makes of them what a report is made of: a
+// [Part], which can be merged with others, written and read again. It is what
+// the command and whatever runs it over a fleet have in common; flags,
+// progress bars and exit statuses are the command's.
+package scan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"rdbaudit/estimate"
+	"rdbaudit/internal/source"
+	"rdbaudit/output"
+	"rdbaudit/rdbparse"
+)
+
+// Dump is an input that is open, and what became of it.
+type Dump struct {
+	In         source.Input
+	Stream     *source.Stream
+	Compressed bool
+	ahead      *rdbparse.Ahead
+	R          *rdbparse.Reader
+	Config     estimate.Config
+	Verified   bool
+	From       string // how the server line was found
+	Src        output.Source
+	Proven     estimate.Limits
+	Skipped    int64 // values with bad contents
+	FirstBad   error // the first of them
+	Err        error // why reading ended before the end
+}
+
+// Open opens an input and reads its head. model nil leaves Config empty.
+func Open(ctx context.Context, stdin io.Reader, in source.Input, model *Model) (*Dump, error) {
+	d := &Dump{In: in, Src: output.Source{Path: in.Path, Size: in.Size, UsedMem: -1, Checksum: "unread"}}
+	stream, err := in.Open(stdin)
+	if err != nil {
+		return d, err
+	}
+	d.Stream, d.Compressed = stream, stream.Compressed
+	d.ahead = rdbparse.ReadAhead(&cancelReader{ctx, stream}, false)
+	d.R, err = rdbparse.NewReader(d.ahead)
+	if err != nil {
+		d.Close()
+		return d, fmt.Errorf("%s: %w", in.Path, err)
+	}
+	info := d.R.Info()
+	if model != nil {
+		d.Config, d.Verified, d.From = model.Resolve(info)
+	}
+	d.Src.Format = info.Format()
+	d.Src.Server = serverOf(info)
+	if v, ok := info.AuxValue("ctime"); ok {
+		if n, err := parseInt(v); err == nil {
+			d.Src.Created = n * 1000
+		}
+	}
+	if v, ok := info.AuxValue("used-mem"); ok {
+		if n, err := parseInt(v); err == nil {
+			d.Src.UsedMem = n
+		}
+	}
+	return d, nil
+}
+
+func parseInt(s string) (int64, error) { return strconv.ParseInt(strings.TrimSpace(s), 10, 64) }
+
+// cancelReader ends reading when the context is done: between two keys is too
+// rare to look if a filter lets few through.
+type cancelReader struct {
+	ctx context.Context
+	io.Reader
+}
+
+func (c *cancelReader) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.Reader.Read(p)
+}
+
+// Close lets go of the input; what was read of it stays.
+func (d *Dump) Close() {
+	if d.ahead != nil {
+		d.ahead.Close()
+		d.ahead = nil
+	}
+	if d.Stream != nil {
+		d.Stream.Close()
+		d.Stream = nil
+	}
+}
+
+// serverOf names the server that wrote a dump, as the dump says: any bytes.
+func serverOf(info *rdbparse.Info) string {
+	if v, ok := info.AuxValue("valkey-ver"); ok {
+		return "valkey " + printable(v)
+	}
+	if v, ok := info.AuxValue("redis-ver"); ok {
+		return "redis " + printable(v)
+	}
+	return ""
+}
+
+// Estimator is what turns the dump into records, under several configurations
+// if they are given. Bad values are skipped and counted if skipBad says so.
+func (d *Dump) Estimator(skipBad bool, keep func(*rdbparse.Key) bool, configs ...estimate.Config) *estimate.Estimator {
+	if len(configs) == 0 {
+		configs = []estimate.Config{d.Config}
+	}
+	est := estimate.New(d.R, configs...)
+	est.Keep = func(k *rdbparse.Key) bool {
+		d.Src.Keys++
+		return keep == nil || keep(k)
+	}
+	if skipBad {
+		est.OnSkip = func(k *rdbparse.Key, err error) {
+			d.Skipped++
+			if d.FirstBad == nil {
+				d.FirstBad = err
+			}
+		}
+	}
+	return est
+}
+
+// Finish records how reading ended: err is what the estimator said last.
+func (d *Dump) Finish(err error) {
+	info := d.R.Info()
+	d.Src.Offset = d.R.Offset()
+	d.Src.Bytes = d.R.Offset()
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	if err == nil || errors.Is(err, rdbparse.ErrChecksum) {
+		d.Src.Checksum = info.Checksum.String()
+		if rest := d.rest(); rest != "" {
+			d.Src.Trailing = rest
+		}
+	}
+	if err == nil && d.FirstBad != nil {
+		err = fmt.Errorf("%d values with bad contents were skipped, the first at %w", d.Skipped, d.FirstBad)
+	}
+	d.Src.Functions = info.Functions
+	if err != nil {
+		d.Err = err
+		d.Src.Error = err.Error()
+		var at *rdbparse.Error
+		if errors.As(err, &at) && at.Key != nil && d.FirstBad == nil && d.Src.Keys > 0 {
+			d.Src.Keys-- // begun, not read
+		}
+	}
+	if d.Config.Line != nil && !d.Config.Cluster && info.Cluster {
+		d.Config.Cluster = true
+	}
+}
+
+// rest says in words what follows the dump.
+func (d *Dump) rest() string {
+	info := d.R.Info()
+	if info.Trailing == rdbparse.TrailingNone {
+		return ""
+	}
+	n := int64(-1)
+	if d.In.Size >= 0 && d.Stream.Stored() <= d.In.Size && d.Src.Format != "" {
+		if total := d.In.Size - d.R.Offset(); total > 0 && !d.Stream.Compressed {
+			n = total
+		}
+	}
+	if n < 0 {
+		n = d.R.Rest()
+	}
+	return fmt.Sprintf("%s of %s follow the dump and were not read", output.Count(n)+" bytes", info.Trailing)
+}
+
+// Damaged says whether the dump ended in an error; AOF tails and the like are none.
+func (d *Dump) Damaged() bool { return d.Err != nil }
+
+// Moment is what TTLs and ages of the dump are held against: when it was
+// made, else when its file was last written, and which of these it is.
+func (d *Dump) Moment() (ms int64, from string) {
+	switch {
+	case d.Src.Created > 0:
+		return d.Src.Created, "dump"
+	case !d.In.Time.IsZero() && d.In.Time.UnixMilli() > 0:
+		return d.In.Time.UnixMilli(), "file time"
+	}
+	return 0, "nothing: TTLs are held against 1970"
+}
+
+// Batch carries records from the parser to who works on them. The records'
+// names lie in it.
+type Batch struct {
+	recs   []estimate.Record
+	ends   []int // of the names
+	names  []byte
+	audits []estimate.Audit
+	dump   int64 // bytes that the records take in the dump
+	moment int64 // of the dump, unix milliseconds
+}
+
+const (
+	batchRecords = 512
+	// BatchNames is how many bytes of names make a batch full.
+	BatchNames = 64 << 10
+	batchDump  = 1 << 20 // large keys go on at once: what they raise saves opening others
+)
+
+// Next is room for a record. It counts once Keep was called.
+func (b *Batch) Next() *estimate.Record {
+	if len(b.recs) == cap(b.recs) {
+		b.recs = slices.Grow(b.recs, batchRecords)
+	}
+	return &b.recs[:len(b.recs)+1][len(b.recs)]
+}
+
+// Keep takes over the record that Next gave room for.
+func (b *Batch) Keep(r *estimate.Record) {
+	b.names = append(b.names, r.Key...)
+	b.recs = b.recs[:len(b.recs)+1]
+	b.ends = append(b.ends, len(b.names))
+	b.dump += r.Serialized
+	if r.Audit != nil { // which is valid as long as the name
+		if b.audits == nil {
+			b.audits = make([]estimate.Audit, 0, batchRecords) // never grows: records point into it
+		}
+		b.audits = append(b.audits, *r.Audit)
+		r.Audit = &b.audits[len(b.audits)-1]
+	}
+}
+
+// Full says that the batch should go on.
+func (b *Batch) Full() bool {
+	return len(b.recs) >= batchRecords || len(b.names) >= BatchNames || b.dump >= batchDump
+}
+
+// Reset empties the batch, to be filled again.
+func (b *Batch) Reset() {
+	b.dump = 0
+	b.recs, b.ends, b.audits = b.recs[:0], b.ends[:0], b.audits[:0]
+	if cap(b.names) > 4*BatchNames { // one long name must not be kept for good
+		b.names = nil
+	}
+	b.names = b.names[:0]
+}
+
+// NameBytes are the bytes of the records' names.
+func (b *Batch) NameBytes() int { return len(b.names) }
+
+// Len is how many records were kept.
+func (b *Batch) Len() int { return len(b.recs) }
+
+// Records are those that were kept, with their names in place.
+func (b *Batch) Records() []estimate.Record {
+	from := 0
+	for i := range b.recs {
+		b.recs[i].Key = b.names[from:b.ends[i]]
+		from = b.ends[i]
+	}
+	return b.recs
+}
+
+// BaseName shortens a path for labels.
+func BaseName(path string) string {
+	if path == "-" {
+		return "stdin"
+	}
+	return filepath.Base(path)
+}
+
+// printable keeps a line a line, whatever a text from outside holds.
+func printable(s string) string {
+	for _, r := range s {
+		if r < ' ' || r == 0x7f || r == 0xfffd || r >= 0x202a && r <= 0x2069 {
+			q := strconv.Quote(s)
+			return q[1 : len(q)-1]
+		}
+	}
+	return s
+}
