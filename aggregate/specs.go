@@ -94,7 +94,6 @@ func (s *Set) Renumber(to []int32) {
 		return
 	}
 	s.totals.dicts.renumber(to)
-	s.largest.renumber(to)
 	s.audit.renumber(to)
 	s.eviction.renumber(to)
 	s.sample.renumber(to)

@@ -74,7 +74,11 @@ func (t *Top) add(it *item) {
 		}
 		old = h[0]
 	}
-	k := topKey{r: *it.r, n: it.n}
+	// What no order looks at is not kept: which of two keys alike is kept would show.
+	r := it.r
+	k := topKey{n: it.n, r: estimate.Record{
+		DB: r.DB, Encoding: r.Encoding, Size: r.Size, Alloc: r.Alloc, Elems: r.Elems, Largest: r.Largest, Expiry: r.Expiry, Slot: r.Slot,
+	}}
 	k.pattern, k.owner = t.p.AppendOwned(old.pattern[:0], it.r.Key)
 	k.r.Key = append(old.r.Key[:0], key...)
 	k.r.Module = strings.Clone(it.r.Module)
@@ -96,7 +100,8 @@ func rank(n int64, r *estimate.Record, kept []byte, b *topKey) int {
 	return cmp.Or(
 		cmp.Compare(r.Type, b.r.Type), cmp.Compare(r.Module, b.r.Module),
 		cmp.Compare(r.Encoding, b.r.Encoding), cmp.Compare(b.r.Size, r.Size), cmp.Compare(b.r.Alloc, r.Alloc),
-		cmp.Compare(b.r.Elems, r.Elems), cmp.Compare(b.r.Largest, r.Largest), cmp.Compare(r.Expiry, b.r.Expiry))
+		cmp.Compare(b.r.Elems, r.Elems), cmp.Compare(b.r.Largest, r.Largest), cmp.Compare(r.Expiry, b.r.Expiry),
+		cmp.Compare(r.Slot, b.r.Slot))
 }
 
 func (k *topKey) compare(b *topKey) int { return rank(k.n, &k.r, k.r.Key, b) }
@@ -130,15 +135,6 @@ func (t *Top) push(typ estimate.Type, k topKey) {
 		}
 		h[i], h[last] = h[last], h[i]
 		i = last
-	}
-}
-
-// renumber gives the dumps new numbers. The order of keys does not depend on them.
-func (t *Top) renumber(to []int32) {
-	for _, h := range t.heaps {
-		for i := range h {
-			h[i].r.Source = place(to, h[i].r.Source)
-		}
 	}
 }
 
@@ -231,21 +227,14 @@ func (t *Top) codeKey(c *coder, k *topKey) {
 	c.string(&r.Module, maxModuleName)
 	c.uint(&r.DB)
 	small(c, &r.Encoding, int64(estimate.NumEncodings))
-	small(c, &r.Flags, 1<<8)
-	c.sum(&k.n, &r.Size, &r.Alloc, &r.Slack, &r.Serialized, &r.Elems, &r.FieldTTLs)
-	c.big(&r.SizeVar)
-	c.big(&r.AllocVar)
-	for _, p := range []*int64{&r.Largest, &r.Expiry, &r.Idle} {
-		c.int(p)
-	}
-	freq, slot := r.Freq+1, r.Slot+1
-	small(c, &freq, 257)
+	c.sum(&k.n, &r.Size, &r.Alloc, &r.Elems)
+	c.int(&r.Largest)
+	c.int(&r.Expiry)
+	slot := r.Slot + 1
 	small(c, &slot, maxSlot+2)
-	r.Freq, r.Slot = freq-1, slot-1
-	c.source(&r.Source)
+	r.Slot = slot - 1
 	c.own(&k.pattern, maxPrinted)
 	c.string(&k.owner, maxOwner)
-	r.Audit = nil
 }
 
 // maxPrinted is longer than any printed pattern of 32 segments.

@@ -1,6 +1,7 @@
 package output
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -21,7 +22,16 @@ var formats = []Format{
 	{"csv", ".csv", "the pattern table; csv:TABLE for any other", tableCSV("patterns")},
 	{"md", ".md", "summary for an issue or a wiki, Markdown", writeMarkdown},
 	{"parquet", ".parquet", "the pattern table; parquet:TABLE for any other", tableParquet("patterns")},
+	{"part", ".rdbaudit", "the sums themselves, for `rdbaudit merge`", writePart},
 	{"prom", ".prom", "metrics for Prometheus' textfile collector", writeProm},
+}
+
+// writePart writes what the report was made of.
+func writePart(w io.Writer, r *Report) error {
+	if r.Part == nil {
+		return errors.New("a part is made of dumps, or of other parts, not of a report")
+	}
+	return r.Part.Write(w)
 }
 
 // Formats lists the formats of reports, in the order of help texts.

@@ -2,7 +2,11 @@
 // HTML and rows per key. It prints; it does no arithmetic beyond shares and units.
 package output
 
-import "rdbaudit/aggregate"
+import (
+	"io"
+
+	"rdbaudit/aggregate"
+)
 
 // Report is everything that a report format may print. Formats print the same
 // Report, so N analyses and M formats cost N+M files.
@@ -20,6 +24,9 @@ type Report struct {
 	Tables   []aggregate.Table
 	Warnings []string // first lines of the report: damage, refusals, what was assumed
 	Notes    []string // what is listed, not guessed
+	// Part is what the report was made of, to be merged with others; nil if
+	// that is not at hand.
+	Part interface{ Write(io.Writer) error }
 }
 
 // Source is one dump that was read.

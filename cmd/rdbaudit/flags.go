@@ -349,12 +349,9 @@ func (p *patternFlags) options() (*aggregate.Options, error) {
 	if len(o.Separators) == 0 {
 		o.Separators = []string{":"}
 	}
-	if p.tableMemory != "" {
-		n, err := estimate.ParseSize(p.tableMemory)
-		if err != nil || n < 1<<20 {
-			return nil, usageError("--table-memory takes a size of at least 1mb, not %q", p.tableMemory)
-		}
-		o.TableMemory = n
+	var err error
+	if o.TableMemory, err = p.memory(); err != nil {
+		return nil, err
 	}
 	if p.now != "" {
 		ms, err := parseTime(p.now)
@@ -367,6 +364,18 @@ func (p *patternFlags) options() (*aggregate.Options, error) {
 		return nil, usageError("%s", err)
 	}
 	return o, nil
+}
+
+// memory is --table-memory, 0 if the command has no such flag.
+func (p *patternFlags) memory() (int64, error) {
+	if p.tableMemory == "" {
+		return 0, nil
+	}
+	n, err := estimate.ParseSize(p.tableMemory)
+	if err != nil || n < 1<<20 {
+		return 0, usageError("--table-memory takes a size of at least 1mb, not %q", p.tableMemory)
+	}
+	return n, nil
 }
 
 func parseTime(s string) (int64, error) {

@@ -31,9 +31,11 @@ of their ending or FORMAT=PATH, and - is stdout:
   rdbaudit report --maxmemory 8gb --maxmemory-policy allkeys-lru dump.rdb
   zcat dump.rdb.gz | rdbaudit report -
   rdbaudit report report.json -o report.html
+  rdbaudit report shard-1.rdb -q -o shard-1.rdbaudit
 
 With --maxmemory it also says which keys each maxmemory-policy would evict.
-A report that was saved as JSON is rendered again without the dump.
+A report that was saved as JSON is rendered again without the dump. A part
+(.rdbaudit) holds the sums themselves: rdbaudit merge makes one report of many.
 ` + rulesHelp,
 		setup: func(fs *pflag.FlagSet) func(*env, []string) error {
 			var f reportFlags
@@ -101,6 +103,16 @@ type reportTarget struct {
 }
 
 func (f *reportFlags) targets() ([]reportTarget, error) {
+	targets, err := f.allTargets()
+	for _, t := range targets {
+		if t.format.Name == "part" && f.redact.on {
+			return nil, usageError("-o %s: a part holds names as they are; --redact is for what merge makes of it", t.path)
+		}
+	}
+	return targets, err
+}
+
+func (f *reportFlags) allTargets() ([]reportTarget, error) {
 	var targets []reportTarget
 	known := func(s string) bool { _, ok := output.FormatByName(s); return ok }
 	for _, o := range f.outputs {
@@ -157,6 +169,51 @@ func (f *reportFlags) targets() ([]reportTarget, error) {
 	return targets, nil
 }
 
+// checkColor looks at --color.
+func (f *reportFlags) checkColor() error {
+	if f.color != "auto" && f.color != "always" && f.color != "never" {
+		return usageError("--color is auto, always or never, not %q", f.color)
+	}
+	return nil
+}
+
+// parseRules reads the rules of --fail-on.
+func (f *reportFlags) parseRules() error {
+	for _, text := range f.failOn {
+		r, err := parseRule(fmt.Sprintf("--fail-on %q", text), text)
+		if err != nil {
+			return err
+		}
+		f.rules = append(f.rules, r)
+	}
+	return nil
+}
+
+// takeInfo reads --info, and takes from it what no flag says.
+func (f *reportFlags) takeInfo() (serverInfo, error) {
+	info, err := readInfo(f.info)
+	if err != nil {
+		return nil, err
+	}
+	if max, ok := info.number("maxmemory"); ok && max > 0 && f.model.options["maxmemory"] == "" {
+		f.model.options["maxmemory"] = info["maxmemory"]
+	}
+	if policy := info["maxmemory_policy"]; policy != "" && f.model.options["maxmemory-policy"] == "" {
+		f.model.options["maxmemory-policy"] = policy
+	}
+	return info, nil
+}
+
+// checkEvictedRules refuses rules on eviction where it is not counted.
+func (f *reportFlags) checkEvictedRules(counted bool) error {
+	for _, r := range f.rules {
+		if r.evicted && (!counted || f.eviction.max == 0 || f.eviction.policy == "") {
+			return usageError("%s: needs --maxmemory and --maxmemory-policy, or --config or --info that have them, and no filter", r.from)
+		}
+	}
+	return nil
+}
+
 func (f *reportFlags) run(e *env, args []string) error {
 	if err := firstError(f.model.check, f.filter.check, f.scan.check, f.redact.check); err != nil {
 		return err
@@ -171,24 +228,21 @@ func (f *reportFlags) run(e *env, args []string) error {
 	if f.scan.jobs < 1 {
 		return usageError("--jobs must be at least 1")
 	}
-	if f.color != "auto" && f.color != "always" && f.color != "never" {
-		return usageError("--color is auto, always or never, not %q", f.color)
-	}
 	if _, ok := jsonEvery[f.json]; !ok {
 		return usageError("--json-values is full, sample or off, not %q", f.json)
 	}
-	for _, text := range f.failOn {
-		r, err := parseRule(fmt.Sprintf("--fail-on %q", text), text)
-		if err != nil {
-			return err
-		}
-		f.rules = append(f.rules, r)
+	if err := firstError(f.checkColor, f.parseRules); err != nil {
+		return err
 	}
-	f.rules = append(f.rules, f.patterns.rules.fails...)
 	targets, err := f.targets()
 	if err != nil {
 		return err
 	}
+	parts, dumps := splitParts(args, false)
+	if len(parts) > 0 && len(dumps) == 0 {
+		return f.withParts(e, parts, nil, targets, opts)
+	}
+	f.rules = append(f.rules, f.patterns.rules.fails...)
 	if saved, err := savedReport(args); err != nil {
 		return err
 	} else if saved != nil {
@@ -196,24 +250,20 @@ func (f *reportFlags) run(e *env, args []string) error {
 	}
 	var info serverInfo
 	if f.info != "" {
-		if info, err = readInfo(f.info); err != nil {
+		if info, err = f.takeInfo(); err != nil {
 			return err
-		}
-		if max, ok := info.number("maxmemory"); ok && max > 0 && f.model.options["maxmemory"] == "" {
-			f.model.options["maxmemory"] = info["maxmemory"]
-		}
-		if policy := info["maxmemory_policy"]; policy != "" && f.model.options["maxmemory-policy"] == "" {
-			f.model.options["maxmemory-policy"] = policy
 		}
 	}
 	if err := f.eviction.check(&f.model, f.filter.active); err != nil {
 		return err
 	}
 	opts.Eviction = f.eviction.max > 0 && !f.filter.active
-	for _, r := range f.rules {
-		if r.evicted && (!opts.Eviction || f.eviction.policy == "") {
-			return usageError("%s: needs --maxmemory and --maxmemory-policy, or --config or --info that have them, and no filter", r.from)
-		}
+	if err := f.checkEvictedRules(opts.Eviction); err != nil {
+		return err
+	}
+	if len(parts) > 0 {
+		f.rules = f.rules[:len(f.rules)-len(f.patterns.rules.fails)] // they come with the parts
+		return f.withParts(e, parts, dumps, targets, opts)
 	}
 	inputs, err := expand(args)
 	if err != nil {
@@ -241,6 +291,7 @@ func (f *reportFlags) render(e *env, part *scan.Part, targets []reportTarget, op
 	f.filter.hint(e, part.Set.Totals().Keys, opts.Separators)
 	v := f.eviction
 	rep, plan := part.Report(&scan.View{Version: version(), Info: info, Max: v.max, Growth: v.more, Policy: v.policy, Samples: v.samples})
+	rep.Part = part
 	if info != nil {
 		rep.Tables = append(rep.Tables, info.table())
 	}

@@ -56,6 +56,11 @@ func (f *reportFlags) renderSaved(e *env, file *os.File, path string, targets []
 	if len(refused) > 0 {
 		return usageError("%s needs the dump; %s is a report that was made of one", strings.Join(refused, ", "), path)
 	}
+	for _, t := range targets {
+		if t.format.Name == "part" {
+			return usageError("-o %s: a part holds sums that %s has no more; make it of the dump", t.path, path)
+		}
+	}
 	for _, r := range f.rules {
 		if r.evicted {
 			return usageError("--fail-on %q needs the dump; %s is a report that was made of one", r.text, path)
