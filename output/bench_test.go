@@ -53,7 +53,7 @@ const manyRows = 50_000
 
 func BenchmarkFormats(b *testing.B) {
 	r := manyPatterns(manyRows)
-	for _, f := range Formats() {
+	for _, f := range reportFormats() {
 		b.Run(f.Name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
@@ -86,7 +86,7 @@ func TestManyPatterns(t *testing.T) {
 		t.Skip("50,000 rows")
 	}
 	r := manyPatterns(manyRows)
-	for _, f := range Formats() {
+	for _, f := range reportFormats() {
 		start := time.Now()
 		out := render(t, f.Name, r)
 		if d := time.Since(start); d > 3*time.Second {

@@ -5,9 +5,11 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"html"
+	"io"
 	"math/rand/v2"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -25,9 +27,35 @@ func render(t *testing.T, format string, r *Report) string {
 	return b.String()
 }
 
+// reportFormats are those that show a report, not what it was made of.
+func reportFormats() []Format {
+	return slices.DeleteFunc(slices.Clone(Formats()), func(f Format) bool { return f.Name == "part" })
+}
+
+// longPart is a part of some hundred bytes.
+type longPart struct{}
+
+func (longPart) Write(w io.Writer) error {
+	_, err := w.Write(make([]byte, 1000))
+	return err
+}
+
+// TestPartFormat: a part is what the report was made of, or an error.
+func TestPartFormat(t *testing.T) {
+	rep := sampleReport()
+	f, _ := FormatByName("part")
+	if err := f.Write(io.Discard, rep); err == nil {
+		t.Error("a report without a part gives one")
+	}
+	rep.Part = longPart{}
+	if got := render(t, "part", rep); len(got) != 1000 {
+		t.Errorf("%d bytes", len(got))
+	}
+}
+
 func TestGolden(t *testing.T) {
 	for name, r := range map[string]*Report{"sample": sampleReport(), "empty": emptyReport(), "damaged": damagedReport()} {
-		for _, f := range Formats() {
+		for _, f := range reportFormats() {
 			t.Run(name+"."+f.Name, func(t *testing.T) {
 				text := withoutAssets(render(t, f.Name, r))
 				if f.Name == "parquet" {
@@ -56,8 +84,10 @@ func TestFormats(t *testing.T) {
 		if !ok || !ok2 || byName.Name != f.Name || byExt.Name != f.Name || f.Doc == "" {
 			t.Errorf("%s is not found by its name and extension", f.Name)
 		}
+		rep := sampleReport()
+		rep.Part = longPart{}
 		for n := range 3 {
-			if err := f.Write(&brokenWriter{n * 100}, sampleReport()); err != errBroken {
+			if err := f.Write(&brokenWriter{n * 100}, rep); err != errBroken {
 				t.Errorf("%s: a full disk gives %v", f.Name, err)
 			}
 		}
@@ -111,7 +141,7 @@ func TestJSONRoundTrip(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, f := range Formats() {
+		for _, f := range reportFormats() {
 			if a, b := render(t, f.Name, r), render(t, f.Name, back); a != b {
 				t.Fatalf("%s of what was read back differs: %s", f.Name, firstDiff(b, a))
 			}
@@ -220,7 +250,7 @@ func FuzzParseReport(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for _, f := range Formats() {
+		for _, f := range reportFormats() {
 			var b bytes.Buffer
 			if err := f.Write(&b, r); err != nil && f.Name != "csv" && f.Name != "parquet" { // there may be no such table
 				t.Errorf("%s: %v", f.Name, err)

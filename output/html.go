@@ -253,7 +253,7 @@ func percent(f float64) string {
 var charts = map[string]string{
 	"types": "rings", "sizes": "bars", "ttl": "bars", "idle": "bars", "frequency": "bars",
 	"expiry_hours": "bars", "expiry_days": "bars", "expiry_peaks": "bars",
-	"slots": "bars", "nodes": "bars", "hash_tags": "bars", "owners": "bars",
+	"slots": "bars", "dumps": "bars", "nodes": "bars", "hash_tags": "bars", "owners": "bars",
 }
 
 // tablePage is any other table as HTML.

@@ -177,6 +177,10 @@ func (r *Redactor) table(t *aggregate.Table) {
 				row[j].S = r.Pattern(s)
 			case c.Kind == aggregate.Name:
 				row[j].S = r.printed(s)
+			case c.Name == "dump" && t.Name == "dumps":
+				row[j].S = Base(s)
+			case c.Name == "error":
+				row[j].S = r.prose(s)
 			case c.Name == "owner":
 				row[j].S = r.Owner(s)
 			default:

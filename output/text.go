@@ -212,6 +212,9 @@ func (p *textPage) sources() {
 		if n := len(r.Sources) - shownSources; n > 0 {
 			p.para("  ", []span{{"and " + Count(int64(n)) + " more", plain}}, dim)
 		}
+		if t := r.Table("dumps"); t != nil {
+			p.tableNotes(t)
+		}
 		for i := range r.Sources[:min(len(r.Sources), shownSources)] {
 			p.trailing(&r.Sources[i])
 		}

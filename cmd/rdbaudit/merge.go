@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -69,9 +70,19 @@ func (f *reportFlags) merge(e *env, args []string) error {
 	}
 	parts, others := splitParts(args, true)
 	if len(others) > 0 {
+		if _, err := os.Stat(others[0]); err != nil && others[0] != "-" {
+			return usageError("%s: %s", others[0], missing(err))
+		}
 		return usageError("%s: no part; merge takes what report -o NAME.rdbaudit writes, and report takes dumps", others[0])
 	}
 	return f.renderParts(e, parts, nil, targets)
+}
+
+func missing(err error) string {
+	if errors.Is(err, os.ErrNotExist) {
+		return "no such file"
+	}
+	return errText(err)
 }
 
 // renderParts makes a report of parts, and of the dumps of one that was just

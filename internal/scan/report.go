@@ -41,10 +41,14 @@ func (p *Part) Report(v *View) (*output.Report, *aggregate.EvictionPlan) {
 		rep.Warnings = append(rep.Warnings, f.Warnings...)
 		rep.Notes = append(rep.Notes, f.Notes...)
 	}
+	rep.Warnings = append(rep.Warnings, p.copies()...)
 	rep.Totals = *p.Set.Totals()
 	p.memory(rep, v)
 	p.model(rep)
 	rep.Tables = p.Set.Tables()
+	if t, ok := p.dumpsTable(rep.Totals.Bytes); ok {
+		rep.Tables = append(rep.Tables, t)
+	}
 	plan := p.eviction(rep, v)
 	options := p.auditOptions(rep)
 	options.Eviction = plan
