@@ -13,6 +13,7 @@ type Report struct {
 	NowFrom  string // where Now comes from: "dump", "file time", "--now"
 	Measure  string // "allocated" or "usage"
 	Filtered string // the filters in force, in words; empty if none: then Memory reconciles
+	Options  Options
 	Sources  []Source
 	Memory   Memory
 	Model    Model
@@ -20,6 +21,14 @@ type Report struct {
 	Tables   []aggregate.Table
 	Warnings []string // first lines of the report: damage, refusals, what was assumed
 	Notes    []string // what is listed, not guessed
+}
+
+// Options say how keys were cut into patterns, so that reports made otherwise
+// are not compared. The zero value says that it is not known.
+type Options struct {
+	Separators []string
+	Depth      int
+	Patterns   string // a fingerprint of the user's own patterns and their owners; empty: none
 }
 
 // Source is one dump that was read.
