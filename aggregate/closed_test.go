@@ -190,3 +190,11 @@ func TestSetTableMemory(t *testing.T) {
 	}
 	checkSums(t, a)
 }
+
+// keys is how many keys a leaf counts.
+func (t *leaves) keys(l *leaf) int64 {
+	if l.more == 0 {
+		return 1
+	}
+	return t.more(l).keys
+}

@@ -76,28 +76,34 @@ type kindBytes struct {
 // mix prints shares by bytes: "hash", or "hash 80.0%,string 20.0%", the
 // largest first.
 func mix(kinds []kindBytes, name func(kind) string) string {
-	type part struct {
-		name  string
-		bytes int64
-	}
-	var parts []part
-	var total int64
+	var parts []kindPart
 next:
 	for _, k := range kinds {
 		n := name(k.kind)
-		total += k.bytes
 		for i := range parts {
 			if parts[i].name == n {
 				parts[i].bytes += k.bytes
 				continue next
 			}
 		}
-		parts = append(parts, part{n, k.bytes})
+		parts = append(parts, kindPart{n, k.bytes})
+	}
+	return mixParts(parts)
+}
+
+// mixParts prints shares of distinct names. It sorts parts.
+func mixParts(parts []kindPart) string {
+	if len(parts) == 0 {
+		return ""
 	}
 	if len(parts) == 1 {
 		return parts[0].name
 	}
-	slices.SortFunc(parts, func(a, b part) int { return cmp.Or(cmp.Compare(b.bytes, a.bytes), cmp.Compare(a.name, b.name)) })
+	var total int64
+	for _, p := range parts {
+		total += p.bytes
+	}
+	slices.SortFunc(parts, func(a, b kindPart) int { return cmp.Or(cmp.Compare(b.bytes, a.bytes), cmp.Compare(a.name, b.name)) })
 	var s []byte
 	for i, p := range parts {
 		if i > 0 {

@@ -98,13 +98,18 @@ func (b *tab) clean() {
 // open renders a report, opens it and waits until it is drawn.
 func (b *tab) open(r *Report) {
 	b.Helper()
-	if err := os.WriteFile(b.path, []byte(render(b.T, "html", r)), 0o600); err != nil {
-		b.Fatal(err)
-	}
-	b.do(chromedp.Navigate("file://" + b.path))
+	b.openPage(render(b.T, "html", r))
 	if r.view("patterns") != nil && r.Totals.Keys > 0 {
 		b.wait(`document.getElementById("treemap") === null || document.getElementById("treemap").dataset.drawn === "yes"`)
 	}
+}
+
+func (b *tab) openPage(page string) {
+	b.Helper()
+	if err := os.WriteFile(b.path, []byte(page), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	b.do(chromedp.Navigate("file://" + b.path))
 }
 
 func (b *tab) do(actions ...chromedp.Action[chromedp.Void]) {

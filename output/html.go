@@ -15,11 +15,11 @@ import (
 	"rdbaudit/aggregate"
 )
 
-//go:embed web/report.html web/report.css web/report.js web/draw.js web/charts.min.js web/NOTICES.txt
+//go:embed web/report.html web/diff.html web/report.css web/report.js web/draw.js web/diff.js web/charts.min.js web/NOTICES.txt
 var web embed.FS
 
 var (
-	pageTemplate = template.Must(template.ParseFS(web, "web/report.html"))
+	pageTemplate = template.Must(template.ParseFS(web, "web/report.html", "web/diff.html"))
 	pageCSS      = mustRead("web/report.css") + barRules()
 	pageJS       = mustRead("web/report.js") + mustRead("web/draw.js")
 	pageCharts   = mustRead("web/charts.min.js") // made by web/build.sh
@@ -141,14 +141,9 @@ func sourceHash(s string) string {
 }
 
 func newPage(r *Report) *page {
-	p := &page{
-		CSS: template.CSS(pageCSS), Charts: template.JS(pageCharts), JS: template.JS(pageJS), Notices: pageNotices,
-		// The hashes hold nothing that HTML would read.
-		CSP: template.HTML(`<meta http-equiv="Content-Security-Policy" content="default-src 'none'; base-uri 'none'; form-action 'none'; script-src ` +
-			sourceHash(pageCharts) + ` ` + sourceHash(pageJS) + `; style-src ` + sourceHash(pageCSS) + `; img-src data:">`),
-		Version: prose(r.Version), Title: reportTitle(r), Warnings: r.firstLines(), Lead: r.lead(),
-		ModelLine: r.modelLine(), MemoryNotes: r.memoryNotes(), SourceCount: plural(int64(len(r.Sources)), "file"),
-	}
+	p := barePage(pageJS)
+	p.Version, p.Title, p.Warnings, p.Lead = prose(r.Version), reportTitle(r), r.firstLines(), r.lead()
+	p.ModelLine, p.MemoryNotes, p.SourceCount = r.modelLine(), r.memoryNotes(), plural(int64(len(r.Sources)), "file")
 	p.Subtitle = plural(r.Totals.Keys, "key") + ", " + Bytes(r.Totals.Bytes) + " " + r.measureName()
 	if len(r.Sources) == 1 {
 		s := &r.Sources[0]
@@ -179,6 +174,16 @@ func newPage(r *Report) *page {
 	p.model(r)
 	p.Data = template.JS(data)
 	return p
+}
+
+// barePage is a page with its style, script and policy.
+func barePage(script string) *page {
+	return &page{
+		CSS: template.CSS(pageCSS), Charts: template.JS(pageCharts), JS: template.JS(script), Notices: pageNotices,
+		// The hashes hold nothing that HTML would read.
+		CSP: template.HTML(`<meta http-equiv="Content-Security-Policy" content="default-src 'none'; base-uri 'none'; form-action 'none'; script-src ` +
+			sourceHash(pageCharts) + ` ` + sourceHash(script) + `; style-src ` + sourceHash(pageCSS) + `; img-src data:">`),
+	}
 }
 
 // reportTitle names the dumps.
@@ -305,7 +310,7 @@ func tablePage(v *tableView, most int) pageTable {
 		var cells []pageCell
 		for _, j := range columns {
 			c := t.Columns[j]
-			cell := pageCell{Text: cellText(c.Kind, &row[j])}
+			cell := pageCell{Text: columnText(&c, &row[j])}
 			switch {
 			case t.Name == "owners" && c.Name == "owner":
 				cell.Text = middle(ownerText(v, i), pageName/2)

@@ -12,8 +12,9 @@ import (
 // pagePatternColumns are the columns of the page's pattern table after the
 // pattern itself, those that say something. What stands first stays on a phone.
 var pagePatternColumns = []struct{ name, head string }{
-	{"share", "share"}, {"bytes", "bytes"}, {"keys", "keys"}, {"no_ttl_bytes", "no TTL"}, {"types", "types"},
+	{"share", "share"}, {"bytes", "bytes"}, {"bytes_change", "change"}, {"growth", "growth"}, {"keys", "keys"}, {"keys_change", "keys' change"}, {"no_ttl_bytes", "no TTL"}, {"types", "types"},
 	{"avg_bytes", "average"}, {"p50_bytes", "median"}, {"p99_bytes", "p99"}, {"max_bytes", "largest"}, {"ttl_p50_seconds", "median TTL"},
+	{"status", "status"}, {"bytes_per_hour", "an hour"}, {"full_in_seconds", "full in"}, {"ttl_share", "with TTL"},
 	{"encodings", "encodings"}, {"owner", "owner"},
 	{"idle_p50_seconds", "median idle"}, {"expired_bytes", "expired"}, {"elements", "elements"}, {"field_ttl_keys", "field TTLs"},
 }

@@ -30,6 +30,56 @@ func hashOf(s string) string {
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }
 
+// checkInert holds a page to its policy and to the tags of its template.
+func checkInert(t *testing.T, id, page, template string) {
+	t.Helper()
+	known := map[string]bool{"meta": true}
+	for _, tag := range anyTag.FindAllStringSubmatch(mustRead("web/report.html")+mustRead(template), -1) {
+		known[tag[1]] = true
+	}
+	scripts := scriptTag.FindAllStringSubmatch(page, -1)
+	if len(scripts) != 3 || scripts[0][1] != ` type="application/json" id="data"` || scripts[1][1] != "" || scripts[2][1] != "" {
+		t.Fatalf("%s: %d scripts", id, len(scripts))
+	}
+	if strings.Count(strings.ToLower(page), "<script") != 3 {
+		t.Fatalf("%s: a name opens a script", id)
+	}
+	if !json.Valid([]byte(scripts[0][2])) || strings.ContainsAny(scripts[0][2], "<>&") {
+		t.Fatalf("%s: the data is no inert JSON", id)
+	}
+	style := styleTag.FindStringSubmatch(page)
+	csp := cspTag.FindStringSubmatch(page)
+	if style == nil || csp == nil {
+		t.Fatalf("%s: no style or no policy", id)
+	}
+	policy := html.UnescapeString(csp[1])
+	for _, want := range []string{"default-src 'none'", "script-src " + hashOf(scripts[1][2]) + " " + hashOf(scripts[2][2]) + ";", "style-src " + hashOf(style[1]) + ";", "base-uri 'none'", "form-action 'none'"} {
+		if !strings.Contains(policy, want) {
+			t.Fatalf("%s: the policy %q lacks %q", id, policy, want)
+		}
+	}
+	if strings.Contains(policy, "unsafe") || strings.Index(page, csp[0]) > strings.Index(page, "<style>") {
+		t.Fatalf("%s: the policy is weak or late", id)
+	}
+	body := strings.NewReplacer(scripts[0][2], "", scripts[1][2], "", scripts[2][2], "", style[1], "", html.EscapeString(pageNotices), "").Replace(page)
+	for _, tag := range anyTag.FindAllStringSubmatch(body, -1) {
+		if !known[tag[1]] {
+			t.Fatalf("%s: a name makes the tag %s", id, tag[0])
+		}
+	}
+	if m := handler.FindString(quoted.ReplaceAllString(body, `""`)); m != "" {
+		t.Fatalf("%s: attribute %q", id, m)
+	}
+	for _, m := range hrefValues.FindAllStringSubmatch(body, -1) {
+		if m[1] != "data:," {
+			t.Fatalf("%s: link to %q", id, m[1])
+		}
+	}
+	if strings.Contains(page, "ZgotmplZ") {
+		t.Fatalf("%s: a value in a place where it cannot stand", id)
+	}
+}
+
 // The page's policy lets its own script and style run and nothing else, whatever
 // the names are.
 func TestHTMLInert(t *testing.T) {
@@ -38,56 +88,10 @@ func TestHTMLInert(t *testing.T) {
 	for range 25 {
 		reports = append(reports, randomReport(rng))
 	}
-	known := map[string]bool{}
-	for _, tag := range anyTag.FindAllStringSubmatch(mustRead("web/report.html"), -1) {
-		known[tag[1]] = true
-	}
-	known["meta"] = true
 	for i, r := range reports {
-		page := render(t, "html", r)
-		scripts := scriptTag.FindAllStringSubmatch(page, -1)
-		if len(scripts) != 3 || scripts[0][1] != ` type="application/json" id="data"` || scripts[1][1] != "" || scripts[2][1] != "" {
-			t.Fatalf("report %d: %d scripts", i, len(scripts))
-		}
-		if strings.Count(strings.ToLower(page), "<script") != 3 {
-			t.Fatalf("report %d: a name opens a script", i)
-		}
-		if !json.Valid([]byte(scripts[0][2])) || strings.ContainsAny(scripts[0][2], "<>&") {
-			t.Fatalf("report %d: the data is no inert JSON", i)
-		}
-		style := styleTag.FindStringSubmatch(page)
-		csp := cspTag.FindStringSubmatch(page)
-		if style == nil || csp == nil {
-			t.Fatalf("report %d: no style or no policy", i)
-		}
-		policy := html.UnescapeString(csp[1])
-		for _, want := range []string{"default-src 'none'", "script-src " + hashOf(scripts[1][2]) + " " + hashOf(scripts[2][2]) + ";", "style-src " + hashOf(style[1]) + ";", "base-uri 'none'", "form-action 'none'"} {
-			if !strings.Contains(policy, want) {
-				t.Fatalf("report %d: the policy %q lacks %q", i, policy, want)
-			}
-		}
-		if strings.Contains(policy, "unsafe") || strings.Index(page, csp[0]) > strings.Index(page, "<style>") {
-			t.Fatalf("report %d: the policy is weak or late", i)
-		}
-		body := strings.NewReplacer(scripts[0][2], "", scripts[1][2], "", scripts[2][2], "", style[1], "", html.EscapeString(pageNotices), "").Replace(page)
-		for _, tag := range anyTag.FindAllStringSubmatch(body, -1) {
-			if !known[tag[1]] {
-				t.Fatalf("report %d: a name makes the tag %s", i, tag[0])
-			}
-		}
-		if m := handler.FindString(quoted.ReplaceAllString(body, `""`)); m != "" {
-			t.Fatalf("report %d: attribute %q", i, m)
-		}
-		for _, m := range hrefValues.FindAllStringSubmatch(body, -1) {
-			if m[1] != "data:," {
-				t.Fatalf("report %d: link to %q", i, m[1])
-			}
-		}
-		if strings.Contains(page, "ZgotmplZ") {
-			t.Fatalf("report %d: a value in a place where it cannot stand", i)
-		}
+		checkInert(t, fmt.Sprintf("report %d", i), render(t, "html", r), "web/report.html")
 	}
-	for _, source := range []string{pageCSS, pageJS} {
+	for _, source := range []string{pageCSS, diffJS} {
 		if m := withAddr.FindString(source); m != "" {
 			t.Errorf("the page's own code has an address: %q", m)
 		}
@@ -95,7 +99,7 @@ func TestHTMLInert(t *testing.T) {
 			t.Error("the page's own code closes a tag")
 		}
 	}
-	if m := regexp.MustCompile(`innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function`).FindString(pageJS); m != "" {
+	if m := regexp.MustCompile(`innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function`).FindString(diffJS); m != "" {
 		t.Errorf("the page's script reads text as code: %s", m)
 	}
 }

@@ -29,12 +29,18 @@ type (
 		NowFrom  string          `json:"now_from"`
 		Measure  string          `json:"measure"`
 		Filtered string          `json:"filtered"`
+		Options  jsonOptions     `json:"options"`
 		Sources  []jsonSource    `json:"sources"`
 		Model    jsonModel       `json:"model"`
 		Memory   jsonMemory      `json:"memory"`
 		Totals   json.RawMessage `json:"totals"`
 		Warnings []string        `json:"warnings"`
 		Notes    []string        `json:"notes"`
+	}
+	jsonOptions struct {
+		Separators []string `json:"separators"`
+		Depth      int      `json:"depth"`
+		Patterns   string   `json:"patterns"`
 	}
 	jsonProgram struct {
 		Version string `json:"version"`
@@ -118,6 +124,7 @@ func headOf(r *Report) *jsonHead {
 		Schema:  Schema,
 		Program: jsonProgram{r.Version},
 		Now:     jsonTime(r.Now), NowFirst: (*jsonTime)(known(r.NowFirst, r.NowFirst != 0)), NowFrom: r.NowFrom, Measure: r.Measure, Filtered: r.Filtered,
+		Options: jsonOptions{append([]string{}, r.Options.Separators...), r.Options.Depth, r.Options.Patterns},
 		Sources: []jsonSource{},
 		Model:   jsonModel{r.Model.Line, r.Model.From, r.Model.Verified, r.Model.View, r.Model.Allocator, r.Model.Cluster, []jsonLimit{}},
 		Memory: jsonMemory{
@@ -170,9 +177,13 @@ func (h *jsonHead) report() (*Report, error) {
 			Keys: m.Keys, Tables: orElse(m.Tables, 0), Startup: orElse(m.Startup, 0), Estimate: orElse(m.Estimate, 0),
 			DumpUsedMem: orElse(m.DumpUsedMem, -1), Slack: m.Slack, ExpectedPart: m.ExpectedPart, ExpectedSD: m.ExpectedSD, Opaque: m.Opaque,
 		},
+		Options:  Options{nil, h.Options.Depth, h.Options.Patterns},
 		Model:    Model{h.Model.Line, h.Model.From, h.Model.Verified, h.Model.View, h.Model.Allocator, h.Model.Cluster, nil},
 		Warnings: h.Warnings,
 		Notes:    h.Notes,
+	}
+	if len(h.Options.Separators) > 0 {
+		r.Options.Separators = h.Options.Separators
 	}
 	for _, l := range h.Model.Limits {
 		r.Model.Limits = append(r.Model.Limits, Limit(l))

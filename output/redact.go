@@ -27,6 +27,9 @@ type Redactor struct {
 // RedactedLine is the first line of every redacted report.
 const RedactedLine = "Redacted: names of keys are keyed hashes; separators, classes of identifiers and all figures are as they were."
 
+// Redacted says whether a report is.
+func (r *Report) Redacted() bool { return len(r.Warnings) > 0 && r.Warnings[0] == RedactedLine }
+
 // NewRedactor makes a Redactor for names that were cut under these options.
 func NewRedactor(key []byte, o *aggregate.Options) (*Redactor, error) {
 	p, err := aggregate.NewPatterner(o)
@@ -150,10 +153,37 @@ func (r *Redactor) Report(rep *Report) {
 		rep.Notes[i] = r.prose(n)
 	}
 	rep.Filtered = redactFilter(rep.Filtered)
+	if rep.Options.Patterns != "" { // could be tried out
+		rep.Options.Patterns = r.word("patterns " + rep.Options.Patterns)
+	}
 	for i := range rep.Tables {
 		r.table(&rep.Tables[i])
 	}
 	rep.Warnings = append([]string{RedactedLine}, rep.Warnings...)
+}
+
+// Diff redacts all names of a comparison. It changes d.
+func (r *Redactor) Diff(d *Diff) {
+	for i := range d.Moments {
+		m := &d.Moments[i]
+		r.Report(m.Report)
+		m.Report.Warnings = m.Report.Warnings[1:] // one such line is enough
+		if base := Base(strings.TrimRight(m.Name, `/\`)); base != m.Name {
+			r.paths = append(r.paths, m.Name, base)
+			m.Name = base
+		}
+	}
+	for i, w := range d.Warnings {
+		d.Warnings[i] = r.prose(w)
+	}
+	for i, n := range d.Notes {
+		d.Notes[i] = r.prose(n)
+	}
+	d.Filtered = redactFilter(d.Filtered)
+	for i := range d.Tables {
+		r.table(&d.Tables[i])
+	}
+	d.Warnings = append([]string{RedactedLine}, d.Warnings...)
 }
 
 // Base is the last part of a path: folders may be named after customers.

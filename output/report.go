@@ -17,6 +17,7 @@ type Report struct {
 	NowFrom  string // where Now comes from: "dump", "file time", "--now"
 	Measure  string // "allocated" or "usage"
 	Filtered string // the filters in force, in words; empty if none: then Memory reconciles
+	Options  Options
 	Sources  []Source
 	Memory   Memory
 	Model    Model
@@ -27,6 +28,14 @@ type Report struct {
 	// Part is what the report was made of, to be merged with others; nil if
 	// that is not at hand.
 	Part interface{ Write(io.Writer) error }
+}
+
+// Options say how keys were cut into patterns, so that reports made otherwise
+// are not compared. The zero value says that it is not known.
+type Options struct {
+	Separators []string
+	Depth      int
+	Patterns   string // a fingerprint of the user's own patterns and their owners; empty: none
 }
 
 // Source is one dump that was read.

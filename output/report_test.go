@@ -98,7 +98,7 @@ func sampleReport() *Report {
 	}
 
 	return &Report{
-		Version: "v0.1.0", Now: now, NowFrom: "dump", Measure: "allocated",
+		Version: "v0.1.0", Now: now, NowFrom: "dump", Measure: "allocated", Options: Options{Separators: []string{":", "\\x00"}, Depth: 6, Patterns: "0123456789abcdef"},
 		Sources: []Source{
 			{Path: "backups/prod-1.rdb", Bytes: 4_512_345_678, Size: 4_512_345_678, Server: "redis 7.2.6", Format: "REDIS0011", Created: now, UsedMem: 9_900_000_000, Keys: 3_261_700, Checksum: "ok", Functions: 2},
 			{Path: "backups/名前-<b>=2.rdb", Bytes: 4_212_345_678, Size: -1, Server: "valkey 8.1.0", Format: "REDIS0011", Created: 0, UsedMem: -1, Keys: 3_261_797, Checksum: "none", Trailing: "an AOF tail of 1.20 MiB follows"},
@@ -197,6 +197,9 @@ func randomReport(rng *rand.Rand) *Report {
 		Model:  Model{Line: text(), From: text(), Verified: rng.IntN(2) == 0, View: text(), Allocator: text(), Cluster: rng.IntN(2) == 0}}
 	if rng.IntN(3) == 0 {
 		r.Filtered = text()
+	}
+	if rng.IntN(2) == 0 {
+		r.Options = Options{Separators: []string{text() + ":"}, Depth: rng.IntN(32), Patterns: text()}
 	}
 	for range rng.IntN(15) {
 		r.Sources = append(r.Sources, Source{Path: text(), Bytes: num(), Size: num() - 1, Server: text(), Format: text(), Created: num(), UsedMem: num(), Keys: num(), Checksum: text(), Functions: num(), Error: text(), Offset: num(), Trailing: text()})

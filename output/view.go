@@ -445,7 +445,7 @@ func (v *tableView) text(row int, column string) string {
 	if !ok {
 		return ""
 	}
-	return cellText(v.Columns[i].Kind, &v.Rows[row][i])
+	return columnText(&v.Columns[i], &v.Rows[row][i])
 }
 
 // heads are the column heads that people read; others are their names with spaces.

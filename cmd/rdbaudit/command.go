@@ -106,7 +106,7 @@ type command struct {
 // commands lists all commands, in the order of the help text.
 func commands() []command {
 	return []command{
-		reportCommand(), keysCommand(), keyCommand(), verifyCommand(), whatifCommand(), mergeCommand(), explainCommand(),
+		reportCommand(), keysCommand(), keyCommand(), verifyCommand(), whatifCommand(), diffCommand(), mergeCommand(), explainCommand(),
 		helpCommand(), versionCommand(), completionCommand(),
 	}
 }

@@ -39,6 +39,7 @@ func TestSignals(t *testing.T) {
 			{"key", "-", "nothing"},
 			{"verify", "-"},
 			{"whatif", "--target", "valkey-9.1", "-", "-o", "new.txt"},
+			{"diff", "big.rdb", "-", "-o", "new.json"},
 		} {
 			var cmd *exec.Cmd
 			var stdout, stderr bytes.Buffer

@@ -25,7 +25,9 @@ type rule struct {
 	op      string
 	value   float64
 	glob    *regexp.Regexp
-	evicted bool // the metric is of eviction under the policy in force
+	evicted bool               // the metric is of eviction under the policy in force
+	columns []aggregate.Column // of the table that it is about
+	growth  bool               // that is the table of changes
 }
 
 // evictionMetrics are those of the table eviction.
@@ -36,14 +38,20 @@ var ruleForm = regexp.MustCompile(`^\s*([a-z0-9_-]+)\s*(?:\(\s*(.*?)\s*\))?\s*(>
 // parseRule reads 'metric(PATTERN) > NUMBER'. Metrics are the columns of the
 // pattern table, with - or _; sizes take units. From says where it stands.
 func parseRule(from, text string) (*rule, error) {
+	return parseRuleOf(aggregate.PatternColumns(), evictionMetrics, from, text)
+}
+
+// parseRuleOf reads a rule about a table of patterns with these columns, or
+// about one of the metrics of eviction.
+func parseRuleOf(columns []aggregate.Column, eviction []string, from, text string) (*rule, error) {
 	m := ruleForm.FindStringSubmatch(text)
 	if m == nil {
 		return nil, usageError("%s: want METRIC(PATTERN) > NUMBER, as in 'no-ttl-bytes(session:*) > 1GB'", from)
 	}
-	r := &rule{text: strings.TrimSpace(text), from: from, metric: strings.ReplaceAll(m[1], "-", "_"), pattern: m[2], op: m[3]}
+	r := &rule{text: strings.TrimSpace(text), from: from, metric: strings.ReplaceAll(m[1], "-", "_"), pattern: m[2], op: m[3], columns: columns}
 	var known []string
 	ok := false
-	for _, c := range aggregate.PatternColumns() {
+	for _, c := range columns {
 		switch c.Kind {
 		case aggregate.Count, aggregate.Bytes, aggregate.Share, aggregate.Seconds:
 			if c.Name != "depth" {
@@ -52,8 +60,8 @@ func parseRule(from, text string) (*rule, error) {
 			}
 		}
 	}
-	known = append(known, evictionMetrics...)
-	if r.evicted = slices.Contains(evictionMetrics, r.metric); !ok && !r.evicted {
+	known = append(known, eviction...)
+	if r.evicted = slices.Contains(eviction, r.metric); !ok && !r.evicted {
 		hint := ""
 		if meant := nearest(r.metric, known); meant != "" {
 			hint = " did you mean " + meant + "?"
@@ -69,6 +77,8 @@ func parseRule(from, text string) (*rule, error) {
 		r.value = f / 100
 	} else if f, err := strconv.ParseFloat(number, 64); err == nil && !math.IsNaN(f) {
 		r.value = f
+	} else if n, ok := seconds(number); ok && strings.HasSuffix(r.metric, "seconds") {
+		r.value = float64(n)
 	} else if n, err := estimate.ParseSize(number); err == nil {
 		r.value = float64(n)
 	} else {
@@ -84,20 +94,57 @@ func parseRule(from, text string) (*rule, error) {
 	return r, nil
 }
 
+// seconds reads 90s, 5m, 12h or 7d.
+func seconds(s string) (int64, bool) {
+	units := map[byte]int64{'s': 1, 'm': 60, 'h': 3600, 'd': 86400}
+	if s == "" || units[s[len(s)-1]] == 0 {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(s[:len(s)-1], 10, 32)
+	return n * units[s[len(s)-1]], err == nil && n >= 0
+}
+
+// measureGrowth is the metric of the comparison as a whole, which is its first
+// row, or over the patterns that match. What never fills takes forever.
+func (r *rule) measureGrowth(rows [][]aggregate.Cell) float64 {
+	if r.metric == "full_in_seconds" {
+		column, soonest := len(r.columns)-1, math.Inf(1)
+		for i, c := range r.columns {
+			if c.Name == r.metric {
+				column = i
+			}
+		}
+		for i, row := range rows {
+			if r.glob == nil && i == 0 || r.glob != nil && row[2].I == 1 && r.glob.MatchString(row[0].S) {
+				if c := row[column]; !c.Null {
+					soonest = min(soonest, float64(c.I))
+				}
+			}
+		}
+		return soonest
+	}
+	if r.glob == nil && len(rows) > 0 {
+		whole := slices.Clone(rows[0])
+		whole[2].I = 1
+		return r.measure([][]aggregate.Cell{whole})
+	}
+	return r.measure(rows)
+}
+
 // measure is the metric over all leaves that match: sums are added, of
 // averages, medians and maxima the largest counts.
 func (r *rule) measure(rows [][]aggregate.Cell) float64 {
 	column, kind := 0, aggregate.Count
-	for i, c := range aggregate.PatternColumns() {
+	for i, c := range r.columns {
 		if c.Name == r.metric {
 			column, kind = i, c.Kind
 		}
 	}
 	sums := true
-	for _, prefix := range []string{"avg_", "p50_", "p99_", "max_", "ttl_", "idle_"} {
+	for _, prefix := range []string{"avg_", "p50_", "p99_", "max_", "ttl_", "idle_", "growth", "full_in"} {
 		sums = sums && !strings.HasPrefix(r.metric, prefix)
 	}
-	got := 0.0
+	got, first := 0.0, true
 	for _, row := range rows {
 		if row[2].I == 0 || r.glob != nil && !r.glob.MatchString(row[0].S) {
 			continue
@@ -108,9 +155,12 @@ func (r *rule) measure(rows [][]aggregate.Cell) float64 {
 		}
 		if sums {
 			got += v
+		} else if first {
+			got = v // which may be below zero
 		} else {
 			got = max(got, v)
 		}
+		first = false
 	}
 	return got
 }
@@ -136,6 +186,8 @@ func (r *rule) measureEvicted(o *aggregate.Outcome) float64 {
 func (r *rule) broken(rows [][]aggregate.Cell, o *aggregate.Outcome) (string, bool) {
 	var got float64
 	switch {
+	case r.growth:
+		got = r.measureGrowth(rows)
 	case !r.evicted:
 		got = r.measure(rows)
 	case o == nil || o.Unknown != "":
@@ -183,7 +235,7 @@ func (r *rule) say(what, figures string, rows [][]aggregate.Cell) string {
 	if r.evicted {
 		by = "bytes"
 	}
-	for i, c := range aggregate.PatternColumns() {
+	for i, c := range r.columns {
 		switch c.Name {
 		case by:
 			column = i
@@ -205,8 +257,15 @@ func (r *rule) say(what, figures string, rows [][]aggregate.Cell) string {
 
 // figure is a value of the metric, exact and for people.
 func (r *rule) figure(v float64) string {
+	if math.IsInf(v, 1) {
+		return "never"
+	}
 	s := strconv.FormatFloat(v, 'f', -1, 64)
 	switch {
+	case strings.HasSuffix(r.metric, "full_in_seconds"):
+		s += " (" + output.Duration(int64(v)) + ")"
+	case r.metric == "growth":
+		s += " (" + output.Share(v) + ")"
 	case strings.HasSuffix(r.metric, "bytes"):
 		s += " (" + output.Bytes(int64(v)) + ")"
 	case strings.HasSuffix(r.metric, "share"):

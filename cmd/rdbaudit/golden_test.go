@@ -181,6 +181,12 @@ func TestGoldenUsage(t *testing.T) {
 		{"keys", "--compat", "rdr", "d.rdb"},
 		{"completion"},
 		{"completion", "tcsh"},
+		{"diff"},
+		{"diff", "d.rdb"},
+		{"diff", "-", "-"},
+		{"diff", "--fail-on", "p50-bytes > 1", "d.rdb", "d.rdb"},
+		{"diff", "--maxmemory", "lots", "d.rdb", "d.rdb"},
+		{"diff", "-o", "x.rdb", "d.rdb", "d.rdb"},
 	} {
 		r := rdbaudit(args...)
 		require.Equal(t, exitUsage, r.status, args)

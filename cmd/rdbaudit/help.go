@@ -31,6 +31,7 @@ xz are recognised.
   rdbaudit dump.rdb -o report.html        and a page to pass on
   rdbaudit keys dump.rdb > keys.csv       a row per key
   rdbaudit key dump.rdb user:42           how the bytes of one key come about
+  rdbaudit diff monday.rdb tuesday.rdb    what grew, and how fast
 
 rdbaudit help COMMAND tells more. Exit status: 0 good, 1 failed, 2 wrong usage,
 3 a dump was damaged (what could be read was reported), 4 a rule was broken.

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"rdbaudit/aggregate"
+	"rdbaudit/estimate"
 	"rdbaudit/internal/scan"
 	"rdbaudit/internal/source"
 	"rdbaudit/output"
@@ -77,6 +78,7 @@ type reportFlags struct {
 	patterns patternFlags
 	redact   redactFlags
 	scan     scanFlags
+	also     func() func([]estimate.Record) // makes for each worker who else looks at the records; nil: nobody
 	set      *pflag.FlagSet
 }
 
@@ -103,7 +105,7 @@ type reportTarget struct {
 }
 
 func (f *reportFlags) targets() ([]reportTarget, error) {
-	targets, err := f.allTargets()
+	targets, err := reportTargets(f.outputs, f.format)
 	for _, t := range targets {
 		if t.format.Name == "part" && f.redact.on {
 			return nil, usageError("-o %s: a part holds names as they are; --redact is for what merge makes of it", t.path)
@@ -112,10 +114,11 @@ func (f *reportFlags) targets() ([]reportTarget, error) {
 	return targets, err
 }
 
-func (f *reportFlags) allTargets() ([]reportTarget, error) {
+// reportTargets reads -o and --format.
+func reportTargets(outputs []string, stdout string) ([]reportTarget, error) {
 	var targets []reportTarget
 	known := func(s string) bool { _, ok := output.FormatByName(s); return ok }
-	for _, o := range f.outputs {
+	for _, o := range outputs {
 		t := parseTarget(o, known)
 		if t.path == "" {
 			return nil, usageError("-o takes a path")
@@ -126,7 +129,7 @@ func (f *reportFlags) allTargets() ([]reportTarget, error) {
 			continue
 		}
 		if t.path == "-" { // in --format, if that was given
-			name := f.format
+			name := stdout
 			if name == "" {
 				name = "text"
 			}
@@ -143,12 +146,12 @@ func (f *reportFlags) allTargets() ([]reportTarget, error) {
 		}
 		targets = append(targets, reportTarget{t.path, format})
 	}
-	if f.format != "" {
-		format, ok := output.FormatByName(f.format)
+	if stdout != "" {
+		format, ok := output.FormatByName(stdout)
 		if !ok {
-			return nil, usageError("--format %q is not a format of reports; there are %s, csv:TABLE and parquet:TABLE", f.format, strings.Join(formatNames(), ", "))
+			return nil, usageError("--format %q is not a format of reports; there are %s, csv:TABLE and parquet:TABLE", stdout, strings.Join(formatNames(), ", "))
 		}
-		if !slices.Contains(f.outputs, "-") {
+		if !slices.Contains(outputs, "-") {
 			targets = append(targets, reportTarget{"-", format})
 		}
 	}
@@ -370,7 +373,7 @@ func (f *reportFlags) read(e *env, inputs []source.Input, opts *aggregate.Option
 	shown := &scan.Progress{}
 	o := &scan.Options{
 		How:     scan.How{Model: *f.model.model(), Filtered: f.filter.words(), Now: opts.Now, NowGiven: f.patterns.now != "", Findings: !f.plain, JSONEvery: jsonEvery[f.json]},
-		Version: version(), Aggregate: opts, Min: f.filter.min, SkipBad: f.scan.skip(), Jobs: f.scan.jobs, Stdin: e.stdin, Progress: shown,
+		Version: version(), Aggregate: opts, Min: f.filter.min, SkipBad: f.scan.skip(), Jobs: f.scan.jobs, Stdin: e.stdin, Progress: shown, Also: f.also,
 	}
 	if f.filter.active {
 		o.Keep = func() func(*rdbparse.Key) bool {

@@ -1,6 +1,8 @@
 package scan
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"sort"
@@ -30,7 +32,7 @@ func (v *View) number(name string) (int64, bool) {
 // Report renders a part, and says what eviction would take; nil: nobody asked.
 // It may be called once, after the last Merge.
 func (p *Part) Report(v *View) (*output.Report, *aggregate.EvictionPlan) {
-	rep := &output.Report{Version: v.Version, Measure: p.Set.Measure(), Filtered: p.How.Filtered}
+	rep := &output.Report{Version: v.Version, Measure: p.Set.Measure(), Filtered: p.How.Filtered, Options: options(p.Set.Options())}
 	p.moments(rep)
 	for i := range p.Dumps {
 		f := &p.Dumps[i]
@@ -60,6 +62,19 @@ func (p *Part) Report(v *View) (*output.Report, *aggregate.EvictionPlan) {
 	}
 	p.notes(rep)
 	return rep, plan
+}
+
+// options is what a report says of how keys were cut into patterns.
+func options(o aggregate.Options) output.Options {
+	out := output.Options{Depth: o.Depth}
+	for _, sep := range o.Separators {
+		out.Separators = append(out.Separators, string(aggregate.AppendEscaped(nil, []byte("x"+sep))[1:]))
+	}
+	if len(o.Patterns) > 0 {
+		sum := sha256.Sum256(fmt.Appendf(nil, "%q %q", o.Patterns, o.Owners))
+		out.Patterns = hex.EncodeToString(sum[:8])
+	}
+	return out
 }
 
 // moments says which moments the dumps are of.

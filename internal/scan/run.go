@@ -28,6 +28,8 @@ type Options struct {
 	SkipBad bool  // values with bad contents are skipped and counted
 	Jobs    int   // dumps read side by side, and workers that add up
 	Stdin   io.Reader
+	// Also makes for each worker who else looks at the records; nil: nobody.
+	Also func() func([]estimate.Record)
 	// Progress is told of everything that happens to a dump; nil: nobody is.
 	Progress *Progress
 }
@@ -99,6 +101,11 @@ func Run(ctx context.Context, inputs []source.Input, o *Options) (*Part, error) 
 	w, err := newWorkers(o.Aggregate, max(1, min(o.Jobs, maxWorkers)))
 	if err != nil {
 		return nil, err
+	}
+	if o.Also != nil { // before the first batch
+		for range w.sets {
+			w.also = append(w.also, o.Also())
+		}
 	}
 	p := &Part{Version: o.Version, How: o.How, Dumps: make([]Facts, len(inputs))}
 	places := make(chan struct{}, max(1, o.Jobs))
@@ -248,6 +255,7 @@ func (f *Facts) of(d *Dump, o *Options) {
 type workers struct {
 	full, free chan *Batch
 	sets       []*aggregate.Set
+	also       []func([]estimate.Record) // by worker: who else looks at the records; nil: nobody
 	wait       sync.WaitGroup
 	// floors are what a key of each type must beat to be among the largest. A
 	// floor only rises, so an old one opens too much, never too little.
@@ -275,18 +283,23 @@ func newWorkers(o *aggregate.Options, n int) (*workers, error) {
 	for range cap(w.free) {
 		w.free <- &Batch{}
 	}
-	for _, set := range w.sets {
+	for i := range w.sets {
 		w.wait.Add(1)
-		go w.work(set)
+		go w.work(i)
 	}
 	return w, nil
 }
 
-func (w *workers) work(set *aggregate.Set) {
+func (w *workers) work(i int) {
 	defer w.wait.Done()
+	set := w.sets[i]
 	for b := range w.full {
 		set.SetMoment(b.moment)
-		set.AddBatch(b.Records())
+		records := b.Records()
+		set.AddBatch(records)
+		if w.also != nil {
+			w.also[i](records)
+		}
 		w.raise(set)
 		b.Reset()
 		w.free <- b

@@ -123,7 +123,18 @@ if (patterns) (() => {
       return [...sums].sort((a, b) => b[1] - a[1]).map(([key]) => [colors[key] || t.rest, key || "other"]);
     },
   });
+  const change = (n) => get(n, "bytes_change");
+  // From -1, all is gone, to 1, all is new.
+  const growth = (n) => change(n) / Math.max(get(n, "bytes"), get(n, "bytes") - change(n), 1);
+  const cold = "#2f7fd1", hot = "#d1495b", calm = "#b9bfc9";
+  const grown = (part) => (part < 0 ? mix(calm, cold, Math.sqrt(Math.min(-part, 1))) : mix(calm, hot, Math.sqrt(Math.min(part, 1))));
   const modes = {
+    bytes_change: {
+      text: "Growth",
+      color: (n) => grown(growth(n)),
+      legend: () => [[-0.5, "half of it went"], [-0.1, "-10 %"], [0, "the same"], [0.1 / 1.1, "+10 %"], [0.5, "doubled"], [1, "new"]].map(([g, text]) => [grown(g), text]),
+      says: "bytes after against before",
+    },
     types: { text: "Type", ...named("types", typeColors) },
     no_ttl_bytes: {
       text: "Without TTL",
@@ -146,6 +157,9 @@ if (patterns) (() => {
   const facts = (n) => {
     const lines = [bytesText(get(n, "bytes")) + ", " + shareText(patterns.bytes ? get(n, "bytes") / patterns.bytes : 0) + " of all"];
     if (get(n, "keys") !== null) lines.push(plural(get(n, "keys"), "key") + (get(n, "avg_bytes") === null ? "" : ", " + bytesText(get(n, "avg_bytes")) + " on average"));
+    if (change(n) !== null) lines.push(signed(change(n), bytesText) + (get(n, "status") ? ", " + get(n, "status") : "") + "; " + signed(get(n, "keys_change"), countText) + " keys");
+    if (get(n, "bytes_per_hour") !== null) lines.push(signed(get(n, "bytes_per_hour"), bytesText) + " an hour");
+    if (get(n, "full_in_seconds") !== null) lines.push("fills maxmemory alone in " + secondsText(get(n, "full_in_seconds")));
     if (get(n, "types")) lines.push(get(n, "types").replaceAll(",", ", ") + (get(n, "encodings") ? ": " + get(n, "encodings").replaceAll(",", ", ") : ""));
     if (patterns.has("no_ttl_bytes")) lines.push(shareText(ratio(n, "no_ttl_bytes")) + " without a TTL");
     if (get(n, "ttl_p50_seconds") !== null) lines.push("median TTL " + secondsText(get(n, "ttl_p50_seconds")));

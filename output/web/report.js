@@ -63,6 +63,9 @@ const secondsText = (s) => {
 };
 
 const inWords = { bytes: bytesText, count: countText, share: shareText, seconds: secondsText };
+// Changes are printed with their sign.
+const signed = (n, text) => (n > 0 ? "+" : "") + (n < 0 ? "-" + text(-n) : text(n));
+const hasSign = (column) => /(_change|per_hour)$|^growth$/.test(column);
 const plural = (n, noun) => countText(n) + " " + noun + (n === 1 ? "" : "s");
 
 // sortHead makes the heads of a table sort it: first click the largest first
@@ -170,7 +173,7 @@ const patterns = (() => {
         td.textContent = shareText(ratio(n, name));
         td.title = bytesText(v);
       } else if (v !== null) {
-        td.textContent = inWords[kind](v);
+        td.textContent = hasSign(name) ? signed(v, inWords[kind]) : inWords[kind](v);
         if (name === "max_bytes") td.title = data.max_keys[n.i];
       }
       tr.append(td);
