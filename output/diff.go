@@ -26,7 +26,7 @@ type Diff struct {
 // Moment is one side of a comparison.
 type Moment struct {
 	Name   string // as the user named it
-	From   string // "dumps" or "report"
+	From   string // "dumps", "part" or "report"
 	Time   int64  // unix milliseconds; 0: not known
 	Report *Report
 }
@@ -147,7 +147,10 @@ func (m *Moment) momentText() string {
 	if m.Time != 0 {
 		s = Time(m.Time)
 	}
-	if m.From == "report" {
+	switch m.From {
+	case "part":
+		s += ", part"
+	case "report":
 		s += ", saved report"
 	}
 	if n := len(r.Sources); n == 1 {

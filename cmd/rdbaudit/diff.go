@@ -25,10 +25,11 @@ func diffCommand() command {
 	return command{
 		name: "diff", args: "[FLAGS] BEFORE AFTER [LATER...]", short: "what changed between two moments, or a series of them",
 		long: `Each argument is a moment: a dump, a directory or glob of dumps (quoted, so that
-the shell leaves it alone), or a report saved with -o x.json. Says by key
-pattern what grew, what is new and what is gone, which single keys grew most,
-which encodings and findings changed, how much it is an hour, and with
---maxmemory when the server will be full.
+the shell leaves it alone), a part that report -o x.rdbaudit wrote or a folder
+of parts, or a report saved with -o x.json. Says by key pattern what grew, what
+is new and what is gone, which single keys grew most, which encodings and
+findings changed, how much it is an hour, and with --maxmemory when the server
+will be full.
 
   rdbaudit diff monday.rdb tuesday.rdb
   rdbaudit diff --maxmemory 8gb monday.rdb tuesday.rdb -o growth.html
@@ -129,6 +130,12 @@ func (d *diffFlags) run(e *env, args []string) error {
 			return err
 		}
 		if m.saved == nil {
+			m.parts, _ = splitParts([]string{arg}, true)
+			if slices.ContainsFunc(m.parts, func(path string) bool { return !beginsAsPart(path) }) {
+				m.parts = nil // a glob of dumps
+			}
+		}
+		if m.saved == nil && m.parts == nil {
 			if m.inputs, err = expand([]string{arg}); err != nil {
 				return err
 			}
@@ -164,9 +171,10 @@ func diffFormatNames() []string {
 type moment struct {
 	name   string
 	saved  *os.File // a report, or
+	parts  []string // parts, or
 	inputs []source.Input
 
-	opts *aggregate.Options // of a report
+	opts *aggregate.Options // of a report or of parts
 	rep  *output.Report     // without its tables of patterns
 	side *aggregate.Side
 	err  error // why nothing of it could be read
@@ -215,7 +223,7 @@ func (run *diffRun) read() (*output.Diff, error) {
 	defer debug.SetGCPercent(debug.SetGCPercent(50))
 	tables := run.opts.TableMemory
 	run.opts.TableMemory = max(tables/int64(n+1), 1<<20) // all sides are held at once, and a part for the comparison
-	keys := !run.noKeys && first.saved == nil && last.saved == nil
+	keys := !run.noKeys && first.inputs != nil && last.inputs != nil
 	seeds := aggregate.LargeSeeds()
 	collect := func(parts *[]*aggregate.LargeKeys) func() func([]estimate.Record) {
 		return func() func([]estimate.Record) {
@@ -292,11 +300,21 @@ func (run *diffRun) readMoment(m *moment, also func() func([]estimate.Record)) {
 		m.rep, m.side, m.err = run.readSaved(m, &opts)
 		return
 	}
-	run.also = also
-	part, err := run.reportFlags.read(run.e, m.inputs, &opts)
-	if err != nil {
-		m.err = err
-		return
+	var part *scan.Part
+	if m.parts != nil {
+		if part, m.err = run.readParts(run.e, m.parts, opts.TableMemory, nil); m.err != nil {
+			if run.e.ctx.Err() == nil {
+				fmt.Fprintln(run.e.stderr, "rdbaudit: "+m.err.Error())
+			}
+			return
+		}
+		opts = part.Set.Options()
+		m.opts = &opts
+	} else {
+		run.also = also
+		if part, m.err = run.reportFlags.read(run.e, m.inputs, &opts); m.err != nil {
+			return
+		}
 	}
 	ends := endingsOf(part)
 	status := ends.result(run.e)
@@ -376,7 +394,10 @@ func (run *diffRun) compare() (*output.Diff, error) {
 	var sides []*aggregate.Side
 	for _, m := range run.moments {
 		from := "dumps"
-		if m.inputs == nil {
+		switch {
+		case m.parts != nil:
+			from = "part"
+		case m.inputs == nil:
 			from = "report"
 		}
 		doc.Moments = append(doc.Moments, output.Moment{Name: m.name, From: from, Time: m.time(), Report: m.rep})

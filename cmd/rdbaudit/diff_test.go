@@ -346,11 +346,12 @@ func TestDiffSeries(t *testing.T) {
 func TestDiffSaved(t *testing.T) {
 	inMoments(t)
 	for _, n := range []string{"1", "2", "3"} {
-		good(t, "report", "-q", "-o", n+".json", n+".rdb")
+		good(t, "report", "-q", "-o", n+".json", "-o", n+".rdbaudit", n+".rdb")
 	}
 	for _, table := range []string{"changes", "totals", "types", "databases", "findings", "appeared", "series"} {
 		want := good(t, "diff", "--format", "csv:"+table, "1.rdb", "2.rdb", "3.rdb")
-		for _, args := range [][]string{{"1.json", "2.rdb", "3.rdb"}, {"1.rdb", "2.json", "3.json"}, {"1.json", "2.json", "3.json"}} {
+		for _, args := range [][]string{{"1.json", "2.rdb", "3.rdb"}, {"1.rdb", "2.json", "3.json"}, {"1.json", "2.json", "3.json"},
+			{"1.rdbaudit", "2.rdbaudit", "3.rdbaudit"}, {"1.rdbaudit", "2.rdb", "3.json"}} {
 			require.Equal(t, want, good(t, append([]string{"diff", "--format", "csv:" + table}, args...)...), "%s of %v", table, args)
 		}
 	}
@@ -362,6 +363,9 @@ func TestDiffSaved(t *testing.T) {
 		r := rdbaudit(append([]string{"diff", "1.json", "2.rdb"}, args...)...)
 		require.Equal(t, exitUsage, r.status, option)
 		require.Contains(t, r.stderr, "cannot compare: 1.json was made with "+option)
+		r = rdbaudit(append([]string{"diff", "1.rdbaudit", "2.rdb"}, args...)...)
+		require.Equal(t, exitUsage, r.status, option)
+		require.Contains(t, r.stderr, "cannot compare: 1.rdbaudit was made with "+option)
 		good(t, append([]string{"diff", "1.rdb", "2.rdb"}, args...)...)
 	}
 	good(t, "report", "-q", "--redact-key", "12345678", "-o", "hidden.json", "1.rdb")
