@@ -124,12 +124,12 @@ func (d *diffFlags) run(e *env, args []string) error {
 		if arg == "-" {
 			stdin++
 		}
-		m := &moment{name: arg}
+		m := &moment{name: source.Shown(arg)}
 		if m.saved, err = savedReport([]string{arg}); err != nil {
 			return err
 		}
 		if m.saved == nil {
-			if m.inputs, err = expand([]string{arg}); err != nil {
+			if m.inputs, err = expand(e, []string{arg}); err != nil {
 				return err
 			}
 		}

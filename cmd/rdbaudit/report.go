@@ -130,9 +130,9 @@ func reportTargets(outputs []string, stdout string) ([]reportTarget, error) {
 			targets = append(targets, reportTarget{"-", format})
 			continue
 		}
-		format, ok := output.FormatByExt(filepath.Ext(t.path))
+		format, ok := output.FormatByExt(filepath.Ext(source.Shown(t.path)))
 		if !ok {
-			return nil, usageError("-o %s: no format goes by that ending; there are %s; or name one: FORMAT=PATH with %s, csv:TABLE or parquet:TABLE", o, formatExts(), strings.Join(formatNames(), ", "))
+			return nil, usageError("-o %s: no format goes by that ending; there are %s; or name one: FORMAT=PATH with %s, csv:TABLE or parquet:TABLE", source.Shown(o), formatExts(), strings.Join(formatNames(), ", "))
 		}
 		targets = append(targets, reportTarget{t.path, format})
 	}
@@ -150,7 +150,7 @@ func reportTargets(outputs []string, stdout string) ([]reportTarget, error) {
 		if seen[t.path] && t.path == "-" {
 			return nil, usageError("only one output can go to stdout")
 		} else if seen[t.path] && t.path != os.DevNull {
-			return nil, usageError("two outputs go to %s", t.path)
+			return nil, usageError("two outputs go to %s", source.Shown(t.path))
 		}
 		seen[t.path] = true
 	}
@@ -220,7 +220,7 @@ func (f *reportFlags) run(e *env, args []string) error {
 			return usageError("%s: needs --maxmemory and --maxmemory-policy, or --config or --info that have them, and no filter", r.from)
 		}
 	}
-	inputs, err := expand(args)
+	inputs, err := expand(e, args)
 	if err != nil {
 		return err
 	}
