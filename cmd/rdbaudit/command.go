@@ -14,6 +14,8 @@ import (
 
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
+
+	"rdbaudit/internal/source"
 )
 
 // The exit statuses.
@@ -38,6 +40,7 @@ type env struct {
 	now            func() time.Time // only for --progress and file times, never for reports
 	signal         func() os.Signal // the signal that ended ctx, if one did
 	temps          tempFiles
+	stores         source.Stores
 }
 
 func newEnv(stdin io.Reader, stdout, stderr *os.File) *env {

@@ -125,7 +125,7 @@ func (d *diffFlags) run(e *env, args []string) error {
 		if arg == "-" {
 			stdin++
 		}
-		m := &moment{name: arg}
+		m := &moment{name: source.Shown(arg)}
 		if m.saved, err = savedReport([]string{arg}); err != nil {
 			return err
 		}
@@ -136,7 +136,7 @@ func (d *diffFlags) run(e *env, args []string) error {
 			}
 		}
 		if m.saved == nil && m.parts == nil {
-			if m.inputs, err = expand([]string{arg}); err != nil {
+			if m.inputs, err = expand(e, []string{arg}); err != nil {
 				return err
 			}
 		}

@@ -24,8 +24,9 @@ Commands:
 	}
 	fmt.Fprint(w, `
 Without a command, report is meant: rdbaudit dump.rdb
-DUMP is a file, a directory, a glob or - for standard input; gzip, zstd, lz4 and
-xz are recognised.
+DUMP is a file, a directory, a glob, a URL (https://, s3://, gs://, azblob://) or
+- for standard input; gzip, zstd, lz4 and xz are recognised. rdbaudit help sources
+says more.
 
   rdbaudit dump.rdb                       summary on the terminal
   rdbaudit dump.rdb -o report.html        and a page to pass on
@@ -138,14 +139,59 @@ func wrapWords(text string, width int) []string {
 	return append(lines, line)
 }
 
+const sourcesHelp = `DUMP, wherever a command takes one:
+
+  dump.rdb             a file; the first bytes say what it is, not the name
+  backups/             a directory: all dumps below it
+  'shard-*/dump.rdb'   a glob
+  -                    standard input: redis-cli --rdb - | rdbaudit -
+  https://HOST/PATH    any web server, presigned URLs of all stores among them
+  s3://BUCKET/NAME     S3 and what speaks like it
+  gs://BUCKET/NAME     Google's storage
+  azblob://CONTAINER/NAME
+                       Azure's blob storage
+  file:///PATH         a file
+
+In stores a NAME that ends in /, or is the beginning of others, means all objects
+below it with .rdb in their names; a glob means what it matches:
+s3://backups/2026-11-22/ and 's3://backups/*/shard-?.rdb.gz'. -o takes the same
+URLs: what is written is uploaded in parts and is there when all of it is.
+
+gzip, zstd, lz4 and xz are recognised, also one within another. An AOF with an
+RDB preamble and an AOF in parts (its directory, or its .manifest) are read up to
+the commands, and a line says how many bytes of those there are. What a primary
+sends to a replica is read too, with its $LENGTH or $EOF: framing.
+
+Credentials and settings come from where the stores' own tools take them:
+
+  s3      AWS_ACCESS_KEY_ID, AWS_PROFILE, SSO, web identity, instance roles;
+          AWS_REGION; AWS_ENDPOINT_URL for stores that are not Amazon's
+  gs      GOOGLE_APPLICATION_CREDENTIALS, gcloud auth application-default login,
+          the metadata server; STORAGE_EMULATOR_HOST
+  azblob  AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_ACCOUNT with
+          AZURE_STORAGE_KEY, AZURE_STORAGE_SAS_TOKEN, az login or managed
+          identity; AZURE_STORAGE_SERVICE_ENDPOINT for another address
+  https   a name and password in the URL; HTTPS_PROXY; SSL_CERT_FILE
+
+Without any, a bucket is asked as the public is. Passwords, signatures and tokens
+of URLs are in no report and no message. A connection that breaks is resumed where
+it broke, for about a minute without a byte; an object that has changed since is
+refused. Objects over 16 MiB are read by up to 4 requests side by side, which take
+4 MiB each and 32 MiB for all objects together. The network is used for what URLs
+name and, where a store needs credentials, for those alone.
+`
+
 func helpCommand() command {
 	return command{
 		name: "help", args: "[COMMAND]", short: "explain a command",
-		long: "Explains a command and its flags.",
+		long: "Explains a command and its flags. rdbaudit help sources says what a DUMP can be.",
 		setup: func(*pflag.FlagSet) func(*env, []string) error {
 			return func(e *env, args []string) error {
 				if len(args) == 0 {
 					return e.print(writeUsage)
+				}
+				if args[0] == "sources" {
+					return e.print(func(w io.Writer) { io.WriteString(w, sourcesHelp) })
 				}
 				c := findCommand(args[0])
 				if meant := nearest(args[0], commandNames()); c == nil && meant != "" {
@@ -309,7 +355,7 @@ func fishText(s string) string { return strings.NewReplacer(`\`, `\\`, `'`, `\'`
 func completions(c *command) []string {
 	switch c.name {
 	case "help":
-		return commandNames()
+		return append(commandNames(), "sources")
 	case "completion":
 		return []string{"bash", "zsh", "fish"}
 	}

@@ -75,7 +75,7 @@ func showKeys(e *env, path string, names []string, raw bool, now string, dbs []s
 			return err
 		}
 	}
-	inputs, err := expand([]string{path})
+	inputs, err := expand(e, []string{path})
 	if err != nil {
 		return err
 	}

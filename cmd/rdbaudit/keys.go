@@ -77,7 +77,7 @@ rdbaudit help report.`,
 				if o.Format == "" {
 					o.Format = t.format
 				}
-				ext := strings.ToLower(filepath.Ext(t.path))
+				ext := strings.ToLower(filepath.Ext(source.Shown(t.path)))
 				for _, f := range output.KeyFormats() {
 					if o.Format == "" && f.Ext != "" && f.Ext == ext {
 						o.Format = f.Name
@@ -91,7 +91,7 @@ rdbaudit help report.`,
 				case o.Format == "parquet" && t.path == "-" && e.stdoutTerm:
 					return usageError("parquet is nothing for a terminal: name a file with -o, or pipe it")
 				case o.Format == "" && ext != "" && t.path != "-":
-					return usageError("-o %s: no format goes by that ending; name one: --format %s", t.path, strings.Join(formats, ", "))
+					return usageError("-o %s: no format goes by that ending; name one: --format %s", source.Shown(t.path), strings.Join(formats, ", "))
 				}
 				if e.stdoutTerm && t.path == "-" {
 					o.Width = e.width
@@ -103,7 +103,7 @@ rdbaudit help report.`,
 }
 
 func writeKeys(e *env, args []string, path string, o output.KeyOptions, opts *aggregate.Options, model *modelFlags, filter *filterFlags, flags *scanFlags, redact *redactFlags) error {
-	inputs, err := expand(args)
+	inputs, err := expand(e, args)
 	if err != nil {
 		return err
 	}
@@ -196,12 +196,12 @@ func writeError(path string, err error) error {
 	if path == "-" {
 		path = "stdout"
 	}
-	return failed(errors.New(path + ": " + errText(err)))
+	return failed(errors.New(source.Shown(path) + ": " + errText(err)))
 }
 
-func expand(args []string) ([]source.Input, error) {
+func expand(e *env, args []string) ([]source.Input, error) {
 	if len(args) == 0 {
-		return nil, usageError("no dump given: name a file, a directory, a glob or - for standard input")
+		return nil, usageError("no dump given: name a file, a directory, a glob, a URL or - for standard input")
 	}
 	std := 0
 	for _, arg := range args {
@@ -212,5 +212,5 @@ func expand(args []string) ([]source.Input, error) {
 	if std > 1 {
 		return nil, usageError("standard input can be read only once")
 	}
-	return source.Expand(args), nil
+	return e.stores.Expand(e.ctx, args), nil
 }

@@ -12,15 +12,18 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+
+	"rdbaudit/internal/source"
 )
 
 // sink is an output that is being written.
 type sink struct {
 	w     *bufio.Writer
 	file  *os.File
-	tmp   string // "" if written in place
-	path  string // as the user named it
-	final string // where symbolic links lead
+	tmp   string         // "" if written in place
+	path  string         // as the user named it
+	final string         // where symbolic links lead
+	up    *source.Upload // nil: on this machine
 	temps *tempFiles
 	toStd bool
 }
@@ -56,10 +59,25 @@ func (t *tempFiles) removeAll() {
 
 // openSink opens path for writing, "-" for stdout. Regular files appear whole
 // or not at all: they are written beside their place and moved there in the
-// end. What exists and is no regular file is written in place.
+// end. What exists and is no regular file is written in place. So do objects
+// of stores: they are uploaded while they are written, and then completed.
 func openSink(e *env, path string) (*sink, error) {
 	if path == "-" {
 		return &sink{w: bufio.NewWriterSize(stdoutWriter{e.stdout}, 32<<10), path: path, toStd: true}, nil
+	}
+	if source.IsURL(path) {
+		up, err := e.stores.Create(e.ctx, path)
+		if err != nil {
+			return nil, failed(fmt.Errorf("%s: %w", source.Shown(path), err))
+		}
+		return &sink{path: path, up: up, w: bufio.NewWriterSize(up, 32<<10)}, nil
+	}
+	if strings.HasPrefix(path, "file://") {
+		local, err := source.FilePath(path)
+		if err != nil {
+			return nil, failed(fmt.Errorf("%s: %w", path, err))
+		}
+		path = local
 	}
 	s := &sink{path: path, final: followLinks(path), temps: &e.temps}
 	mode := os.FileMode(0o666) // less the umask
@@ -135,6 +153,16 @@ func (s *sink) commit() error {
 	if s.toStd {
 		return err
 	}
+	if s.up != nil {
+		if err == nil {
+			err = s.up.Commit()
+		}
+		if err != nil {
+			s.abort()
+			return failed(fmt.Errorf("%s: %w", source.Shown(s.path), err))
+		}
+		return nil
+	}
 	if closeErr := s.file.Close(); err == nil {
 		err = closeErr
 	}
@@ -156,6 +184,9 @@ func (s *sink) commit() error {
 
 // abort leaves nothing behind, unless commit was called.
 func (s *sink) abort() {
+	if s.up != nil {
+		s.up.Abort()
+	}
 	if s.file != nil {
 		s.file.Close()
 	}

@@ -39,10 +39,10 @@ func TestProgressPlain(t *testing.T) {
 
 func TestTotalSize(t *testing.T) {
 	inDir(t, shop, edges)
-	inputs, err := expand([]string{shop + ".rdb", "gone.rdb", edges + ".rdb"})
+	inputs, err := expand(&env{ctx: context.Background()}, []string{shop + ".rdb", "gone.rdb", edges + ".rdb"})
 	require.NoError(t, err)
 	require.EqualValues(t, 821288+1940188, totalSize(inputs), "what cannot be read is not waited for")
-	inputs, err = expand([]string{shop + ".rdb", "-"})
+	inputs, err = expand(&env{ctx: context.Background()}, []string{shop + ".rdb", "-"})
 	require.NoError(t, err)
 	require.EqualValues(t, -1, totalSize(inputs))
 }

@@ -140,9 +140,9 @@ func reportTargets(outputs []string, stdout string) ([]reportTarget, error) {
 			targets = append(targets, reportTarget{"-", format})
 			continue
 		}
-		format, ok := output.FormatByExt(filepath.Ext(t.path))
+		format, ok := output.FormatByExt(filepath.Ext(source.Shown(t.path)))
 		if !ok {
-			return nil, usageError("-o %s: no format goes by that ending; there are %s; or name one: FORMAT=PATH with %s, csv:TABLE or parquet:TABLE", o, formatExts(), strings.Join(formatNames(), ", "))
+			return nil, usageError("-o %s: no format goes by that ending; there are %s; or name one: FORMAT=PATH with %s, csv:TABLE or parquet:TABLE", source.Shown(o), formatExts(), strings.Join(formatNames(), ", "))
 		}
 		targets = append(targets, reportTarget{t.path, format})
 	}
@@ -160,7 +160,7 @@ func reportTargets(outputs []string, stdout string) ([]reportTarget, error) {
 		if seen[t.path] && t.path == "-" {
 			return nil, usageError("only one output can go to stdout")
 		} else if seen[t.path] && t.path != os.DevNull {
-			return nil, usageError("two outputs go to %s", t.path)
+			return nil, usageError("two outputs go to %s", source.Shown(t.path))
 		}
 		seen[t.path] = true
 	}
@@ -268,7 +268,7 @@ func (f *reportFlags) run(e *env, args []string) error {
 		f.rules = f.rules[:len(f.rules)-len(f.patterns.rules.fails)] // they come with the parts
 		return f.withParts(e, parts, dumps, targets, opts)
 	}
-	inputs, err := expand(args)
+	inputs, err := expand(e, args)
 	if err != nil {
 		return err
 	}

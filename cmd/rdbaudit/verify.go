@@ -41,7 +41,7 @@ checksum; and what there is to say. Memory stays flat.
 }
 
 func verify(e *env, args []string, deep, wire bool, flags *scanFlags) error {
-	inputs, err := expand(args)
+	inputs, err := expand(e, args)
 	if err != nil {
 		return err
 	}

@@ -183,7 +183,7 @@ func (w *whatif) configs(d *scan.Dump) []estimate.Config {
 }
 
 func (w *whatif) run(args []string, format, path string) error {
-	inputs, err := expand(args)
+	inputs, err := expand(w.e, args)
 	if err != nil {
 		return err
 	}

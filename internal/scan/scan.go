@@ -40,7 +40,7 @@ type Dump struct {
 // Open opens an input and reads its head. model nil leaves Config empty.
 func Open(ctx context.Context, stdin io.Reader, in source.Input, model *Model) (*Dump, error) {
 	d := &Dump{In: in, Src: output.Source{Path: in.Path, Size: in.Size, UsedMem: -1, Checksum: "unread"}}
-	stream, err := in.Open(stdin)
+	stream, err := in.Open(ctx, stdin)
 	if err != nil {
 		return d, err
 	}
@@ -164,8 +164,20 @@ func (d *Dump) Finish(err error) {
 
 // rest says in words what follows the dump.
 func (d *Dump) rest() string {
+	tail := d.tail()
+	if d.In.Later > 0 {
+		if tail != "" {
+			tail += "; "
+		}
+		tail += output.Count(d.In.Later) + " bytes of later commands in other files of the AOF were not read"
+	}
+	return tail
+}
+
+// tail is rest of the file itself.
+func (d *Dump) tail() string {
 	info := d.R.Info()
-	if info.Trailing == rdbparse.TrailingNone {
+	if info.Trailing == rdbparse.TrailingNone || info.Trailing == rdbparse.TrailingEOFMark { // which redis-cli --rdb - leaves there
 		return ""
 	}
 	n := int64(-1)

@@ -1,44 +1,88 @@
-// Package source is where bytes come from: paths, directories, globs and
-// standard input, compressed or not. It finds out what a stream is by its
-// first bytes, never by its name.
+// Package source is where bytes come from and where outputs go: paths,
+// directories, globs, standard input and URLs, compressed or not. It finds out
+// what a stream is by its first bytes, never by its name.
 package source
 
 import (
-	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"path/filepath"
 	"sort"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"time"
-
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
-	"github.com/pierrec/lz4/v4"
-	"github.com/ulikunitz/xz"
 )
 
 // Input is a dump that can be opened.
 type Input struct {
-	Path string    // as the user named it, "-" for standard input
+	Path string    // as the user named it, without secrets; "-" for standard input
 	Size int64     // bytes as stored, -1 if unknown
 	Time time.Time // of the last change, zero if unknown
 	Err  error     // why it cannot be opened: Open says it again
+	// Later is how many bytes of commands the increments of an AOF hold, whose
+	// base this is.
+	Later  int64
+	remote *remote // nil: on this machine
 }
 
 // Expand turns the user's arguments into inputs, in the order of the arguments
 // and by name within each. A directory gives the files below it that look like
 // dumps. What cannot be found is an input too, with its Err: one bad path among
 // many must not hide the others.
-func Expand(args []string) []Input {
+func (s *Stores) Expand(ctx context.Context, args []string) []Input {
+	each := make([][]Input, len(args))
+	var wait sync.WaitGroup
+	slots := make(chan struct{}, 8) // stores answer slowly, not seldom
+	for i, arg := range args {
+		l, ok, err := locate(arg)
+		switch {
+		case strings.HasPrefix(arg, "file://"):
+			each[i] = fileURL(arg)
+		case !ok:
+			each[i] = expand(arg)
+		case err != nil:
+			each[i] = []Input{{Path: Shown(arg), Size: -1, Err: fmt.Errorf("%s: %w", Shown(arg), err)}}
+		default:
+			slots <- struct{}{}
+			wait.Add(1)
+			go func() {
+				defer wait.Done()
+				defer func() { <-slots }()
+				each[i] = s.expand(ctx, l)
+			}()
+		}
+	}
+	wait.Wait()
 	var inputs []Input
-	for _, arg := range args {
-		inputs = append(inputs, expand(arg)...)
+	for _, found := range each {
+		inputs = append(inputs, found...)
 	}
 	return inputs
+}
+
+// FilePath is the path of a file:// URL.
+func FilePath(arg string) (string, error) {
+	u, err := url.Parse(arg)
+	if err != nil || u.Host != "" && u.Host != "localhost" || u.Path == "" {
+		return "", errors.New("not the URL of a file here; it goes file:///PATH")
+	}
+	path := u.Path
+	if len(path) > 2 && path[2] == ':' && filepath.Separator == '\\' { // /C:/dir
+		path = path[1:]
+	}
+	return filepath.FromSlash(path), nil
+}
+
+func fileURL(arg string) []Input {
+	path, err := FilePath(arg)
+	if err != nil {
+		return []Input{{Path: arg, Size: -1, Err: fmt.Errorf("%s: %w", arg, err)}}
+	}
+	return expand(path)
 }
 
 func expand(arg string) []Input {
@@ -69,10 +113,54 @@ func expand(arg string) []Input {
 		if found = walk(arg); found == nil {
 			return bad(fmt.Errorf("%s: no dump in this directory", arg))
 		}
+	case strings.HasSuffix(arg, ".manifest"):
+		in, _, err := multiPart(arg)
+		if err != nil {
+			return bad(fmt.Errorf("%s: %w", arg, err))
+		}
+		found = []Input{in}
 	default:
 		found = []Input{fileInput(arg, st)}
 	}
 	return found
+}
+
+// multiPart finds the base of an AOF in several parts, by its manifest. names
+// are the paths of all its files.
+func multiPart(path string) (in Input, names []string, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return in, nil, errors.New("permission denied")
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxManifest))
+	if err != nil {
+		return in, nil, err
+	}
+	m, err := parseManifest(data)
+	if err != nil {
+		return in, nil, err
+	}
+	files := make(map[string]os.FileInfo)
+	for _, name := range m.names {
+		name := filepath.Join(filepath.Dir(path), name)
+		names = append(names, name)
+		if st, err := os.Stat(name); err == nil && st.Mode().IsRegular() {
+			files[filepath.Base(name)] = st
+		}
+	}
+	base, err := pick(m, files)
+	if err != nil {
+		return in, names, err
+	}
+	in = fileInput(filepath.Join(filepath.Dir(path), m.base), base)
+	in.Later = m.later(func(name string) int64 {
+		if st := files[name]; st != nil {
+			return st.Size()
+		}
+		return 0
+	})
+	return in, names, nil
 }
 
 // describe says of a failed open what the user can use.
@@ -102,6 +190,7 @@ func fileInput(path string, st os.FileInfo) Input {
 // input that cannot be opened.
 func walk(dir string) []Input {
 	var found []Input
+	parts := make(map[string]*Input) // of AOFs: nil, or what to read
 	bad := func(path string, err error) {
 		found = append(found, Input{Path: path, Size: -1, Err: describe(path, err)})
 	}
@@ -111,6 +200,19 @@ func walk(dir string) []Input {
 			return nil
 		}
 		if !d.Type().IsRegular() {
+			return nil
+		}
+		if strings.HasSuffix(path, ".manifest") {
+			in, names, err := multiPart(path)
+			for _, name := range names {
+				parts[name] = nil
+			}
+			if err == nil {
+				parts[in.Path] = &in
+				found = append(found, in)
+			} else if !errors.Is(err, errNoManifest) {
+				bad(path, err)
+			}
 			return nil
 		}
 		f, err := os.Open(path)
@@ -127,7 +229,18 @@ func walk(dir string) []Input {
 		}
 		return nil
 	})
-	return found
+	kept := found[:0]
+	for _, in := range found {
+		if own, is := parts[in.Path]; is {
+			if own == nil {
+				continue
+			}
+			in = *own
+			parts[in.Path] = nil // once
+		}
+		kept = append(kept, in)
+	}
+	return kept
 }
 
 // looksLikeDump takes a file of a directory for a dump: by its magic; if it is
@@ -139,172 +252,4 @@ func looksLikeDump(path string, head []byte) bool {
 	}
 	name := strings.ToLower(filepath.Base(path))
 	return strings.HasSuffix(name, ".rdb") || compression(head) != nil && strings.Contains(name, ".rdb")
-}
-
-// Stream is an input that is open.
-type Stream struct {
-	io.Reader
-	Compressed bool
-	read       atomic.Int64
-	closes     []func() error
-}
-
-// Stored is how many stored bytes have been read, of Input.Size.
-func (s *Stream) Stored() int64 { return s.read.Load() }
-
-// Close closes everything that was opened.
-func (s *Stream) Close() error {
-	var first error
-	for i := len(s.closes) - 1; i >= 0; i-- {
-		if err := s.closes[i](); err != nil && first == nil {
-			first = err
-		}
-	}
-	return first
-}
-
-// counter counts what is read from the stored bytes.
-type counter struct {
-	io.Reader
-	n *atomic.Int64
-}
-
-func (c counter) Read(p []byte) (int, error) {
-	n, err := c.Reader.Read(p)
-	c.n.Add(int64(n))
-	return n, err
-}
-
-// Open opens an input and decompresses it if its first bytes say so.
-func (in *Input) Open(stdin io.Reader) (*Stream, error) {
-	if in.Err != nil {
-		return nil, in.Err
-	}
-	s := &Stream{}
-	var raw io.Reader = stdin
-	if in.Path != "-" {
-		f, err := os.Open(in.Path)
-		if err != nil {
-			return nil, describe(in.Path, err)
-		}
-		s.closes = append(s.closes, f.Close)
-		raw = f
-	}
-	counted := counter{raw, &s.read}
-	head := make([]byte, 512)
-	n, err := io.ReadFull(counted, head)
-	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
-		s.Close()
-		return nil, describe(in.Path, err)
-	}
-	head = head[:n]
-	var stream io.Reader = &prefixed{head, counted}
-	open := compression(head)
-	if open == nil {
-		if isTar(head) {
-			s.Close()
-			return nil, in.tar()
-		}
-		s.Reader = stream
-		return s, nil
-	}
-	r, closeFunc, err := open(bufio.NewReaderSize(stream, 256<<10))
-	if err != nil {
-		s.Close()
-		return nil, fmt.Errorf("%s: damaged compression: %w", in.Path, err)
-	}
-	if closeFunc != nil {
-		s.closes = append(s.closes, closeFunc)
-	}
-	s.Compressed = true
-	inner := &unpacked{Reader: r}
-	head = make([]byte, 512)
-	n, err = io.ReadFull(inner, head)
-	if isTar(head[:n]) {
-		s.Close()
-		return nil, in.tar()
-	}
-	if err == io.ErrUnexpectedEOF { // of ReadFull: a short file
-		err = io.EOF
-	}
-	s.Reader = &prefixed{head[:n], inner}
-	if err != nil {
-		s.Reader = &prefixed{head[:n], failing{err}}
-	}
-	return s, nil
-}
-
-func isTar(head []byte) bool { return len(head) >= 262 && string(head[257:262]) == "ustar" }
-
-func (in *Input) tar() error {
-	from := " -f " + in.Path
-	if in.Path == "-" {
-		from = ""
-	}
-	return fmt.Errorf("%s: a tar archive; pipe the dump out of it: tar -xO%s NAME.rdb | rdbaudit -", in.Path, from)
-}
-
-// failing has nothing but an error.
-type failing struct{ err error }
-
-func (f failing) Read([]byte) (int, error) { return 0, f.err }
-
-// prefixed gives the bytes that were looked at back before the rest.
-type prefixed struct {
-	head []byte
-	rest io.Reader
-}
-
-func (p *prefixed) Read(b []byte) (int, error) {
-	if len(p.head) > 0 {
-		n := copy(b, p.head)
-		p.head = p.head[n:]
-		return n, nil
-	}
-	return p.rest.Read(b)
-}
-
-// unpacked says of errors that they are the compression's, not the dump's.
-type unpacked struct{ io.Reader }
-
-func (u *unpacked) Read(p []byte) (int, error) {
-	n, err := u.Reader.Read(p)
-	switch {
-	case err == nil || err == io.EOF:
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		err = errors.New("the compressed file ends too early")
-	default:
-		err = fmt.Errorf("damaged compression: %w", err)
-	}
-	return n, err
-}
-
-type opener func(io.Reader) (io.Reader, func() error, error)
-
-// compression finds the decompressor by the first bytes, nil for none.
-func compression(head []byte) opener {
-	has := func(magic string) bool { return strings.HasPrefix(string(head), magic) }
-	switch {
-	case has("\x1f\x8b"):
-		return func(r io.Reader) (io.Reader, func() error, error) {
-			z, err := gzip.NewReader(r)
-			return z, nil, err
-		}
-	case has("\x28\xb5\x2f\xfd"):
-		return func(r io.Reader) (io.Reader, func() error, error) {
-			z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1))
-			if err != nil {
-				return nil, nil, err
-			}
-			return z, func() error { z.Close(); return nil }, nil
-		}
-	case has("\x04\x22\x4d\x18"):
-		return func(r io.Reader) (io.Reader, func() error, error) { return lz4.NewReader(r), nil, nil }
-	case has("\xfd7zXZ\x00"):
-		return func(r io.Reader) (io.Reader, func() error, error) {
-			z, err := xz.NewReader(r)
-			return z, nil, err
-		}
-	}
-	return nil
 }
