@@ -133,7 +133,10 @@ func checkSink(e *env, path string) error {
 func (s *sink) commit() error {
 	err := s.w.Flush()
 	if s.toStd {
-		return err
+		if err != nil {
+			return writeError("-", err)
+		}
+		return nil
 	}
 	if closeErr := s.file.Close(); err == nil {
 		err = closeErr
