@@ -150,6 +150,9 @@ func TypeOf(k *rdbparse.Key) Type { return typeOf(k) }
 // value walks the value of k and fills the records, of which first is the first.
 func (e *Estimator) value(k *rdbparse.Key, first *Record) error {
 	e.key, e.elems, e.ttls, e.large, e.err = k, 0, 0, -1, nil
+	if e.OnSkip != nil && e.r.OnBad == nil {
+		e.r.OnBad = func(err error) { e.soft(err) }
+	}
 	e.bound, e.nodes, e.nodesOpen, e.ended, e.maxPacked, e.maxPlain = 0, 0, false, false, 0, 0
 	e.noted, e.spoilt = false, false
 	t := typeOf(k)

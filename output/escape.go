@@ -31,6 +31,10 @@ func prose(s string) string {
 	return clean(s)
 }
 
+// Printable makes a text inert for a line on a terminal: nothing in it ends the
+// line, moves the cursor, or turns the order of what is shown.
+func Printable(s string) string { return prose(s) }
+
 func formulaStart(c byte) bool { return c == '=' || c == '+' || c == '-' || c == '@' }
 
 func appendClean[T string | []byte](dst []byte, s T) []byte {

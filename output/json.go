@@ -24,6 +24,7 @@ type (
 	jsonHead struct {
 		Schema   string          `json:"schema"`
 		Program  jsonProgram     `json:"rdbaudit"`
+		Warnings []string        `json:"warnings"` // first, as in every format
 		Now      jsonTime        `json:"now"`
 		NowFirst *jsonTime       `json:"now_first"`
 		NowFrom  string          `json:"now_from"`
@@ -34,7 +35,6 @@ type (
 		Model    jsonModel       `json:"model"`
 		Memory   jsonMemory      `json:"memory"`
 		Totals   json.RawMessage `json:"totals"`
-		Warnings []string        `json:"warnings"`
 		Notes    []string        `json:"notes"`
 	}
 	jsonOptions struct {
@@ -59,6 +59,7 @@ type (
 		Error     string    `json:"error"`
 		Offset    int64     `json:"error_offset"`
 		Trailing  string    `json:"trailing"`
+		Announced string    `json:"announced"`
 	}
 	jsonModel struct {
 		Line      string      `json:"line"`
@@ -142,7 +143,7 @@ func headOf(r *Report) *jsonHead {
 	for _, s := range r.Sources {
 		h.Sources = append(h.Sources, jsonSource{
 			s.Path, s.Bytes, known(s.Size, s.Size >= 0), s.Server, s.Format, (*jsonTime)(known(s.Created, s.Created != 0)),
-			known(s.UsedMem, s.UsedMem >= 0), s.Keys, s.Checksum, s.Functions, s.Error, s.Offset, s.Trailing,
+			known(s.UsedMem, s.UsedMem >= 0), s.Keys, s.Checksum, s.Functions, s.Error, s.Offset, s.Trailing, s.Announced,
 		})
 	}
 	// Copies, and [] instead of null.
@@ -191,7 +192,7 @@ func (h *jsonHead) report() (*Report, error) {
 	for _, s := range h.Sources {
 		r.Sources = append(r.Sources, Source{
 			s.Path, s.Bytes, orElse(s.Size, -1), s.Server, s.Format, int64(orElse(s.Created, 0)), orElse(s.UsedMem, -1),
-			s.Keys, s.Checksum, s.Functions, s.Error, s.Offset, s.Trailing,
+			s.Keys, s.Checksum, s.Functions, s.Error, s.Offset, s.Trailing, s.Announced,
 		})
 	}
 	return r, parseTotals(h.Totals, &r.Totals)
@@ -260,7 +261,7 @@ func writeJSON(w io.Writer, r *Report) error {
 	v := reflect.ValueOf(head).Elem()
 	for i := range v.NumField() {
 		name := v.Type().Field(i).Tag.Get("json")
-		if name == "warnings" { // tables go before the last two
+		if name == "notes" { // tables go before them
 			if err := writeJSONTables(bw, r.Tables); err != nil {
 				return err
 			}

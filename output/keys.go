@@ -27,6 +27,7 @@ type KeyOptions struct {
 	Encoding string // how csv, ndjson and table write key names: escape ("" too), hex, base64
 	Compat   string // csv: a name of KeyProfiles: the columns of another program
 	NUL      bool   // list: end names with NUL instead of a line feed
+	Terminal bool   // list: names as CSV prints them, for raw ones would act on a terminal
 	Width    int    // table: columns of the terminal; 0 does not cut long names
 	RowsOnly bool   // csv: no header, for one of several writers of the same output
 }
@@ -411,11 +412,12 @@ func (k *jsonKeys) Close() error { return k.flush() }
 // listKeys writes nothing but names, byte for byte.
 type listKeys struct {
 	*rowBuffer
-	sep byte
+	sep   byte
+	inert bool
 }
 
 func newListKeys(b *rowBuffer, o *KeyOptions) (KeyWriter, error) {
-	k := &listKeys{b, '\n'}
+	k := &listKeys{b, '\n', o.Terminal}
 	if o.NUL {
 		k.sep = 0
 	}
@@ -423,6 +425,9 @@ func newListKeys(b *rowBuffer, o *KeyOptions) (KeyWriter, error) {
 }
 
 func (k *listKeys) Add(rec *estimate.Record, _ []byte, _, _ string) error {
+	if k.inert {
+		return k.end(append(aggregate.AppendEscaped(k.buf, rec.Key), k.sep))
+	}
 	return k.end(append(append(k.buf, rec.Key...), k.sep))
 }
 

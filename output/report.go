@@ -53,6 +53,18 @@ type Source struct {
 	Error     string // empty, or why and where reading ended
 	Offset    int64  // where reading ended in error
 	Trailing  string // what follows the end of the dump, in words
+	Announced string // where the dump holds other numbers of keys than it announces, in words
+}
+
+// Remarks are what there is to say of a dump that is no damage.
+func (s *Source) Remarks() []string {
+	var all []string
+	for _, say := range []string{s.Trailing, s.Announced} {
+		if say != "" {
+			all = append(all, say)
+		}
+	}
+	return all
 }
 
 // Memory reconciles the keys with what the server said that it used.

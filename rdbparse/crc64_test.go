@@ -80,6 +80,7 @@ func TestTrailing(t *testing.T) {
 		want Trailing
 	}{
 		{"", TrailingNone}, {string(mark), TrailingEOFMark}, {string(mark) + "\n", TrailingUnknown}, {"*1\r\n", TrailingAOF}, {"#TS:1\r\n", TrailingAOF},
+		{string(mark) + "*1\r\n$4\r\nPING\r\n", TrailingEOFMark}, {"*", TrailingUnknown}, {"*x", TrailingUnknown}, {"# not a time", TrailingUnknown},
 		{string(dump), TrailingDump}, {"VALKEY080", TrailingDump}, {"\x00", TrailingUnknown}, {string(big), TrailingAOF},
 	} {
 		r, err := NewReader(bytes.NewReader(append(bytes.Clone(dump), c.rest...)))

@@ -78,7 +78,57 @@ func FuzzReader(f *testing.F) {
 			}
 			sameResult(t, d.String()+" in stretches", got, res)
 		}
+		checkOnBad(t, data, want)
 	})
+}
+
+// checkOnBad: told of bad values, a Reader goes at least as far as without, to
+// the same end if there are none, and stands whatever is asked of such values.
+func checkOnBad(t *testing.T, data []byte, without result) {
+	t.Helper()
+	var first result
+	for d := range 4 {
+		r, err := openBytes(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bad, keys := 0, 0
+		r.OnBad = func(err error) {
+			bad++
+			checkError(t, "OnBad", err, len(data))
+		}
+		for err == nil {
+			if _, err = r.Next(); err != nil {
+				break
+			}
+			keys++
+			for err == nil && d > 0 {
+				var p *Part
+				if p, err = r.Part(); err != nil {
+					break
+				}
+				if d > 1 {
+					r.Bytes()
+				}
+				for d > 2 && p.Format != Plain {
+					if _, err := r.Entry(); err != nil {
+						break
+					}
+				}
+			}
+			if err == io.EOF {
+				err = nil
+			}
+		}
+		if r.Offset() > int64(len(data)) || r.Offset() < without.end || keys < len(without.keys) || bad == 0 && (r.Offset() != without.end || keys != len(without.keys)) {
+			t.Fatalf("%d: %d bad values, %d keys and %d bytes; without OnBad %d and %d", d, bad, keys, r.Offset(), len(without.keys), without.end)
+		}
+		if d == 0 {
+			first = result{end: r.Offset(), keys: make([]seen, keys)}
+		} else if r.Offset() != first.end || keys != len(first.keys) {
+			t.Fatalf("%d: %d keys and %d bytes; skipped: %d and %d", d, keys, r.Offset(), len(first.keys), first.end)
+		}
+	}
 }
 
 // slicesOf are some whole dumps of a few keys each, out of a large one: one of

@@ -54,16 +54,18 @@ const (
 )
 
 var trailingNames = [...]string{
-	"nothing", "append-only file commands", "the 40-byte end mark of a replication stream", "another dump", "unknown bytes",
+	"nothing", "append-only file commands", "the 40-byte end mark of a replication stream", "another dump", "no known kind",
 }
 
 func (t Trailing) String() string { return trailingNames[t] }
+
+// MaxHints is how many of a file's hints Info holds; HintKeys sums all.
+const MaxHints = 4 << 10
 
 // Limits of what Info holds; what goes over is counted only.
 const (
 	maxAux       = 256
 	maxAuxValue  = 4 << 10
-	maxHints     = 4 << 10
 	maxFunctions = 1 << 10
 )
 
@@ -73,7 +75,7 @@ type Info struct {
 	Flavor  Flavor
 	Version int
 	Aux     []Aux  // at most maxAux
-	Hints   []Hint // one a database, in file order, at most maxHints
+	Hints   []Hint // one a database, in file order, at most MaxHints
 	Cluster bool   // slot information was seen
 
 	HintKeys, HintExpires uint64 // sums of all RESIZEDB opcodes, saturating

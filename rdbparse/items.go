@@ -143,7 +143,7 @@ func (r *Reader) slowItems(dst []Item, gap int) (int, error) {
 			r.at = s.offset()
 			bits := s.u64()
 			if isNaN(bits) {
-				r.bad(ErrValue, notANumber)
+				r.unsound(ErrValue, r.at, notANumber)
 			}
 			dst[i].Score = math.Float64frombits(bits)
 		}

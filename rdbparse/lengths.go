@@ -90,7 +90,7 @@ func (r *Reader) Lengths(dst []int64) (int, error) {
 			r.body.skip(r)
 			if gap > 0 {
 				if r.at = s.offset(); isNaN(s.u64()) {
-					r.bad(ErrValue, notANumber)
+					r.unsound(ErrValue, r.at, notANumber)
 				}
 			}
 			dst[n] = p.Len

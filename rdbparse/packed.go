@@ -62,7 +62,9 @@ func (r *Reader) packed(p *Part, f Format) {
 	}
 	if total != p.Len {
 		// The framing is whole, but nothing about this value can be believed.
-		r.src.fail(ErrPacked, at, fmt.Sprintf("a %s of %d bytes whose header says %d", f, p.Len, total))
+		p.Count = -1
+		r.cur.on, r.cur.stream, r.cur.err = true, false, r.soft(ErrPacked, at, "its header is wrong") // not to be opened
+		r.unsound(ErrPacked, at, fmt.Sprintf("a %s of %d bytes whose header says %d", f, p.Len, total))
 	}
 }
 
@@ -83,7 +85,7 @@ func (r *Reader) firstBytes(dst []byte) []byte {
 	var out [320]byte
 	x, _, ok := expandLZF(out[:0], v, want, len(out))
 	if !ok || len(x) < want && uint64(len(v)) == b.left {
-		s.fail(ErrString, s.offset(), "LZF data that does not expand")
+		r.unsound(ErrString, s.offset(), "LZF data that does not expand")
 		return dst
 	}
 	return append(dst, x[:min(len(x), want)]...)

@@ -21,6 +21,10 @@ type Reader struct {
 	// the first record after the aux fields at the head: Info has those.
 	Wire func(offset int64, what, detail string)
 
+	// OnBad, if set, is told of values whose content is bad although where they
+	// end is known, and reading goes on. Without it they are errors.
+	OnBad func(error)
+
 	src   source
 	info  Info
 	types [256]*Type
@@ -167,6 +171,17 @@ func (r *Reader) fail() error {
 
 // bad records a fault of the file at the item being read.
 func (r *Reader) bad(err error, detail string) { r.src.fail(err, r.at, detail) }
+
+// unsound records a fault of the content of a value, at an offset: the framing is whole.
+func (r *Reader) unsound(err error, at int64, detail string) {
+	switch {
+	case r.src.err != nil:
+	case r.OnBad != nil && r.typ != nil:
+		r.OnBad(r.soft(err, at, detail))
+	default:
+		r.src.fail(err, at, detail)
+	}
+}
 
 // The opcodes (rdb.h@redis-8.6.3; 242 from Redis 8.10, untested).
 const (
@@ -457,9 +472,9 @@ func classify(b []byte) Trailing {
 	switch {
 	case len(b) == 0:
 		return TrailingNone
-	case len(b) == 40 && allHex(b):
+	case len(b) >= 40 && allHex(b[:40]) && (len(b) == 40 || b[40] == '*'): // commands can follow it
 		return TrailingEOFMark
-	case b[0] == '*' || b[0] == '#' || b[0] == '$':
+	case len(b) > 1 && (b[0] == '*' || b[0] == '$') && b[1] >= '0' && b[1] <= '9' || len(b) >= 4 && string(b[:4]) == "#TS:":
 		return TrailingAOF
 	case len(b) >= 9 && (string(b[:5]) == "REDIS" || string(b[:6]) == "VALKEY"):
 		return TrailingDump
@@ -502,7 +517,7 @@ func (r *Reader) resizeDB() {
 	h := Hint{DB: r.db, Keys: r.src.length(), Expires: r.src.length()}
 	r.info.HintKeys = addSaturating(r.info.HintKeys, h.Keys)
 	r.info.HintExpires = addSaturating(r.info.HintExpires, h.Expires)
-	if len(r.info.Hints) < maxHints {
+	if len(r.info.Hints) < MaxHints {
 		r.info.Hints = append(r.info.Hints, h)
 	}
 }
@@ -710,7 +725,9 @@ func (r *Reader) longString(p *Part) {
 		}
 		// A product that would overflow is a lie as well.
 		if ulen == 0 || clen > math.MaxInt64/maxLZFRatio || ulen > clen*maxLZFRatio {
-			s.fail(ErrString, at, fmt.Sprintf("%d compressed bytes cannot expand to %d", clen, ulen))
+			r.unsound(ErrString, at, fmt.Sprintf("%d compressed bytes cannot expand to %d", clen, ulen))
+			p.Len, p.Stored = int64(min(clen, math.MaxInt64)), int64(min(clen, math.MaxInt64))
+			r.body = body{left: uint64(p.Len)}
 			return
 		}
 		p.LZF, p.Len, p.Stored = true, int64(ulen), int64(clen)

@@ -76,7 +76,7 @@ func (r *Reader) stepZSet(p *Part) bool {
 		bits := r.src.u64()
 		p.Kind, p.Score = PartScore, math.Float64frombits(bits)
 		if isNaN(bits) {
-			r.bad(ErrValue, notANumber)
+			r.unsound(ErrValue, r.at, notANumber)
 		}
 		return true
 	}
@@ -110,12 +110,12 @@ func (r *Reader) stepZSetText(p *Part) bool {
 	case 254:
 		p.Score = math.Inf(1)
 	case 253:
-		r.bad(ErrValue, notANumber)
+		r.unsound(ErrValue, r.at, notANumber)
 	default:
 		b := r.src.take(int(n))
 		v, err := strconv.ParseFloat(string(b), 64)
 		if r.src.err == nil && (err != nil && !math.IsInf(v, 0) || math.IsNaN(v)) {
-			r.bad(ErrValue, "score "+strconv.Quote(string(b)))
+			r.unsound(ErrValue, r.at, "score "+strconv.Quote(string(b)))
 		}
 		p.Score = v
 	}
@@ -163,7 +163,7 @@ func (r *Reader) ttlFirst(p *Part, relative bool) bool {
 			t += uint64(w.min) - 1
 		}
 		if t > maxFieldExpiry {
-			r.bad(ErrValue, "a field expiry of more than 48 bits")
+			r.unsound(ErrValue, r.at, "a field expiry of more than 48 bits")
 			return true
 		}
 		p.Expiry = int64(t)
@@ -244,7 +244,7 @@ func (r *Reader) stepNodes2(p *Part) bool {
 		r.string(p)
 		p.Count = 1
 		if p.Len == 0 && r.src.err == nil {
-			r.bad(ErrValue, "an empty plain list node")
+			r.unsound(ErrValue, r.at, "an empty plain list node")
 		}
 	case 2:
 		r.packed(p, Listpack)

@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"golang.org/x/term"
 
 	"rdbaudit/internal/source"
+	"rdbaudit/output"
 )
 
 // The exit statuses.
@@ -41,6 +43,7 @@ type env struct {
 	signal         func() os.Signal // the signal that ended ctx, if one did
 	temps          tempFiles
 	stores         source.Stores
+	drawing        sync.Mutex // held while the bar is drawn
 }
 
 func newEnv(stdin io.Reader, stdout, stderr *os.File) *env {
@@ -72,6 +75,11 @@ func newEnv(stdin io.Reader, stdout, stderr *os.File) *env {
 		case <-time.After(time.Second):
 		}
 		e.temps.removeAll()
+		// No bar is drawn any more, and what there is of one goes; but a terminal
+		// that takes nothing must not hold up the end.
+		if e.drawing.TryLock() && e.stderrTerm {
+			fmt.Fprint(stderr, "\x1b[2K\r")
+		}
 		fmt.Fprintln(stderr, interrupted)
 		os.Exit(signalStatus(sig))
 	}()
@@ -118,6 +126,7 @@ func commands() []command {
 type exitError struct {
 	status int
 	err    error
+	try    string // a second line
 }
 
 func (e *exitError) Error() string {
@@ -130,10 +139,10 @@ func (e *exitError) Error() string {
 func (e *exitError) Unwrap() error { return e.err }
 
 func usageError(format string, args ...any) error {
-	return &exitError{exitUsage, fmt.Errorf(format, args...)}
+	return &exitError{status: exitUsage, err: fmt.Errorf(format, args...)}
 }
 
-func failed(err error) error { return &exitError{exitFailed, err} }
+func failed(err error) error { return &exitError{status: exitFailed, err: err} }
 
 // run dispatches and turns errors into exit statuses.
 func run(args []string, e *env) int {
@@ -156,15 +165,24 @@ func run(args []string, e *env) int {
 		status = ee.status
 	}
 	if msg := err.Error(); msg != "" {
-		fmt.Fprintln(e.stderr, "rdbaudit: "+msg)
+		e.say("%s", msg)
+		if ee != nil && ee.try != "" {
+			fmt.Fprintln(e.stderr, ee.try)
+		}
 	}
 	return status
+}
+
+// say writes a message to stderr. It stays one line of plain text, whatever the
+// paths, keys and arguments in it hold.
+func (e *env) say(format string, args ...any) {
+	fmt.Fprintln(e.stderr, "rdbaudit: "+output.Printable(fmt.Sprintf(format, args...)))
 }
 
 func dispatch(args []string, e *env) error {
 	if len(args) == 0 {
 		writeUsage(e.stderr)
-		return &exitError{exitUsage, nil}
+		return &exitError{status: exitUsage}
 	}
 	name := args[0]
 	switch name {
@@ -188,7 +206,7 @@ func dispatch(args []string, e *env) error {
 		if errors.Is(err, pflag.ErrHelp) {
 			return e.print(func(w io.Writer) { writeCommandHelp(w, c) })
 		}
-		return usageError("%s\nTry: rdbaudit help %s", hint(err, c), c.name)
+		return &exitError{exitUsage, errors.New(hint(err, c)), "Try: rdbaudit help " + c.name}
 	}
 	return work(e, fs.Args())
 }

@@ -265,7 +265,7 @@ func (run *diffRun) read() (*output.Diff, error) {
 	var there []*moment
 	for _, m := range run.moments {
 		if m.err != nil {
-			status = &exitError{exitDamaged, nil}
+			status = &exitError{status: exitDamaged}
 			continue
 		}
 		if m.bad != nil {
@@ -338,8 +338,8 @@ func (run *diffRun) readSaved(m *moment, opts *aggregate.Options) (*output.Repor
 	rep, err := output.ParseReport(m.saved)
 	if err != nil {
 		err = fmt.Errorf("%s: %w", m.name, err)
-		fmt.Fprintln(run.e.stderr, "rdbaudit: "+err.Error())
-		return nil, nil, &exitError{exitFailed, nil}
+		run.e.say("%s", err)
+		return nil, nil, &exitError{status: exitFailed}
 	}
 	t := rep.Table("patterns")
 	if t == nil {
@@ -710,10 +710,10 @@ func (run *diffRun) finish(doc *output.Diff, targets []reportTarget, readErr err
 		}
 	}
 	for _, text := range broken {
-		fmt.Fprintln(e.stderr, "rdbaudit: "+text)
+		e.say("%s", text)
 	}
 	if readErr == nil && len(broken) > 0 {
-		return &exitError{exitRule, nil}
+		return &exitError{status: exitRule}
 	}
 	return readErr
 }

@@ -29,22 +29,23 @@ func (s *endings) add(d *output.Source) {
 	s.read++
 	if d.Error != "" {
 		s.bad++
-		s.messages = append(s.messages, fmt.Sprintf("%s: %s; %d keys and %d bytes were read", printable(d.Path), d.Error, d.Keys, d.Bytes))
-	} else if d.Trailing != "" {
-		s.messages = append(s.messages, fmt.Sprintf("%s: %s", printable(d.Path), d.Trailing))
+		s.messages = append(s.messages, fmt.Sprintf("%s: %s; %d keys and %d bytes were read", d.Path, d.Error, d.Keys, d.Bytes))
+	}
+	for _, say := range d.Remarks() {
+		s.messages = append(s.messages, d.Path+": "+say)
 	}
 }
 
 // result prints what there is to say and gives the exit status.
 func (s *endings) result(e *env) error {
 	for _, m := range s.messages {
-		fmt.Fprintln(e.stderr, "rdbaudit: "+m)
+		e.say("%s", m)
 	}
 	switch {
 	case s.read == 0:
-		return &exitError{exitFailed, nil}
+		return &exitError{status: exitFailed}
 	case s.bad > 0:
-		return &exitError{exitDamaged, nil}
+		return &exitError{status: exitDamaged}
 	}
 	return nil
 }

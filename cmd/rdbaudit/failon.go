@@ -223,7 +223,7 @@ func (r *rule) broken(rows [][]aggregate.Cell, o *aggregate.Outcome) (string, bo
 // say makes the message: where the rule stands, what it says, what is, and who
 // owns the patterns that it looks at.
 func (r *rule) say(what, figures string, rows [][]aggregate.Cell) string {
-	s := what + ": " + printable(r.text) + ": " + figures
+	s := what + ": " + output.Printable(r.text) + ": " + figures
 	if r.where != "" {
 		s = r.where + ": " + s
 	}

@@ -16,6 +16,7 @@ import (
 	"rdbaudit/aggregate"
 	"rdbaudit/estimate"
 	"rdbaudit/internal/scan"
+	"rdbaudit/output"
 	"rdbaudit/rdbparse"
 )
 
@@ -263,11 +264,11 @@ func (f *filterFlags) hint(e *env, passed int64, separators []string) {
 	for _, in := range f.in {
 		for _, sep := range separators {
 			if below, ok := strings.CutSuffix(in, sep+"*"); ok && below != "" {
-				say += "; all below " + printable(below) + " is --in '" + printable(below+sep) + "'"
+				say += "; all below " + output.Printable(below) + " is --in '" + output.Printable(below+sep) + "'"
 			}
 		}
 	}
-	fmt.Fprintln(e.stderr, "rdbaudit: "+say)
+	e.say("%s", say)
 }
 
 func anyMatch(list []*regexp.Regexp, b []byte) bool {

@@ -188,7 +188,7 @@ var bombs = []bomb{
 		w.Write(wire.AppendString(nil, "{"+b.String()[1:]+"}"))
 		w.end()
 	}},
-	{name: "a stream of 10^9 entries, one of which is there", asm: `REDIS0011 13 str("s") len(1) str(u64be(1) u64be(1)) str(listpack(1 0 1 "f" 0 0 0 0 "v" 4)) len(1000000000) len(1) len(1) len(1) len(1) len(0) len(0) len(1000000000) len(0) ff crc()`},
+	{name: "a stream of 10^9 entries, one of which is there", asm: `REDIS0011 13 str("s") len(1) str(u64be(1) u64be(1)) str(listpack(1 0 1 "f" 0 2 0 0 "v" 4)) len(1000000000) len(1) len(1) len(1) len(1) len(0) len(0) len(1000000000) len(0) ff crc()`, deep: 3, say: "its nodes hold 1"},
 	{name: "a stream of 2^64-1 entries", asm: `REDIS0011 13 str("s") len(1) str(u64be(1) u64be(1)) str(listpack(1 0 1 "f" 0 0 0 0 "v" 4)) len64(18446744073709551615) len(1) len(1) len(1) len(1) len(0) len(0) len64(18446744073709551615) len(0) ff crc()`, report: -1, keys: -1, deep: -1},
 	{name: "a stream of 10^9 groups", asm: `REDIS0009 0f str("s") len(0) len(0) len(0) len(0) len(1000000000) str("g") len(0) len(0) len(0) len(0)`, report: 3, keys: 3, deep: 3, say: "too early"},
 	{name: "a stream of 10^9 consumers", asm: `REDIS0009 0f str("s") len(0) len(0) len(0) len(0) len(1) str("g") len(0) len(0) len(0) len(1000000000) str("c") i64le(0) len(0)`, report: 3, keys: 3, deep: 3, say: "too early"},

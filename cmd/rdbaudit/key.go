@@ -146,8 +146,8 @@ func showKeys(e *env, path string, names []string, raw bool, now string, dbs []s
 	}
 	for _, name := range order {
 		if wanted[name] == 0 {
-			fmt.Fprintf(e.stderr, "rdbaudit: %s is %s\n", aggregate.AppendEscaped(nil, []byte(name)), where)
-			err = &exitError{exitFailed, nil}
+			e.say("%s is %s", aggregate.AppendEscaped(nil, []byte(name)), where)
+			err = &exitError{status: exitFailed}
 		}
 	}
 	return err
@@ -164,7 +164,7 @@ func showKey(w io.Writer, r *estimate.Record, items []estimate.Item, c *estimate
 		fmt.Fprintf(w, "  %-16s %s\n", label, fmt.Sprintf(format, args...))
 	}
 	if dump != "" {
-		line("dump", "%s", printable(dump))
+		line("dump", "%s", output.Printable(dump))
 	}
 	line("database", "%d", r.DB)
 	elements := "elements"

@@ -18,8 +18,8 @@ func keysCommand() command {
 	return command{
 		name: "keys", args: "[FLAGS] DUMP...", short: "print a row per key",
 		long: `Prints a row for each key, in the order of the dump, to stdout or to a file:
-csv (default), ndjson, parquet, table or list (raw names; -0 ends them with
-NUL).
+csv (default), ndjson, parquet, table or list (raw names, but on a terminal, on
+which they would act; -0 ends them with NUL).
 
 Columns: database, type, key, size_in_bytes (what MEMORY USAGE key SAMPLES 0
 would say), encoding, num_elements, len_largest_element, expiry,
@@ -94,7 +94,7 @@ rdbaudit help report.`,
 					return usageError("-o %s: no format goes by that ending; name one: --format %s", source.Shown(t.path), strings.Join(formats, ", "))
 				}
 				if e.stdoutTerm && t.path == "-" {
-					o.Width = e.width
+					o.Width, o.Terminal = e.width, true
 				}
 				return writeKeys(e, args, t.path, o, opts, &model, &filter, &scan, &redact)
 			}

@@ -15,7 +15,6 @@ import (
 
 	"rdbaudit/aggregate"
 	"rdbaudit/internal/scan"
-	"rdbaudit/internal/source"
 )
 
 func mergeCommand() command {
@@ -282,7 +281,10 @@ func beginsAsPart(path string) bool {
 // withParts is report where some of the arguments are parts.
 func (f *reportFlags) withParts(e *env, parts, dumps []string, targets []reportTarget, opts *aggregate.Options) error {
 	if len(dumps) > 0 {
-		inputs := source.Expand(dumps)
+		inputs, err := expand(e, dumps)
+		if err != nil {
+			return err
+		}
 		fresh, err := f.read(e, inputs, opts)
 		if err != nil {
 			return err

@@ -151,7 +151,10 @@ func checkSink(e *env, path string) error {
 func (s *sink) commit() error {
 	err := s.w.Flush()
 	if s.toStd {
-		return err
+		if err != nil {
+			return writeError("-", err)
+		}
+		return nil
 	}
 	if s.up != nil {
 		if err == nil {

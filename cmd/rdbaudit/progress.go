@@ -16,6 +16,7 @@ import (
 type progress struct {
 	mode  string
 	w     io.Writer
+	draw  *sync.Mutex
 	bar   *progressbar.ProgressBar
 	room  int // columns for the label
 	total int64
@@ -36,7 +37,7 @@ func startProgress(e *env, mode string, total int64, bytes func() int64, label f
 			mode = "bar"
 		}
 	}
-	p := &progress{mode: mode, w: e.stderr, total: total, now: e.now, bytes: bytes, label: label, stop: make(chan struct{})}
+	p := &progress{mode: mode, w: e.stderr, draw: &e.drawing, total: total, now: e.now, bytes: bytes, label: label, stop: make(chan struct{})}
 	if mode == "none" {
 		return p
 	}
@@ -83,9 +84,11 @@ func (p *progress) run(every time.Duration) {
 
 func (p *progress) show() {
 	n := p.bytes()
+	p.draw.Lock()
+	defer p.draw.Unlock()
 	if p.bar != nil {
 		if label := p.label(); label != "" { // between the last dump and the end
-			p.bar.Describe(cutTo(label, p.room))
+			p.bar.Describe(cutTo(output.Printable(label), p.room))
 		}
 		p.bar.Set64(n)
 		return
@@ -93,11 +96,11 @@ func (p *progress) show() {
 	s := p.now().Sub(p.begun).Seconds()
 	rate := int64(float64(n) / max(s, 0.001))
 	if p.total > 0 {
-		fmt.Fprintf(p.w, "%s: %s of %s read, %s/s, %s left\n", p.label(), output.Bytes(n), output.Bytes(p.total), output.Bytes(rate),
+		fmt.Fprintf(p.w, "%s: %s of %s read, %s/s, %s left\n", output.Printable(p.label()), output.Bytes(n), output.Bytes(p.total), output.Bytes(rate),
 			output.Duration((p.total-n)/max(rate, 1)))
 		return
 	}
-	fmt.Fprintf(p.w, "%s: %s read, %s/s\n", p.label(), output.Bytes(n), output.Bytes(rate))
+	fmt.Fprintf(p.w, "%s: %s read, %s/s\n", output.Printable(p.label()), output.Bytes(n), output.Bytes(rate))
 }
 
 // end takes the bar away. Further calls do nothing.

@@ -99,6 +99,26 @@ func TestProgressBar(t *testing.T) {
 	require.NotZero(t, rates, "no bar showed a rate in any run")
 }
 
+// TestProgressInterrupted: a signal takes the bar away as well, before its message.
+func TestProgressInterrupted(t *testing.T) {
+	script, err := exec.LookPath("script")
+	if err != nil {
+		t.Skip("no script command to make a terminal")
+	}
+	inDir(t, shop)
+	for _, args := range []string{"keys - -o x.csv", "report -q -", "verify -", "key - nothing", "whatif --target valkey-9.1 -"} {
+		// SIGTERM: a shell keeps SIGINT from what runs in the background.
+		cmd := exec.Command(script, "-qec", "{ head -c 300000 "+shop+".rdb; sleep 3; } | { exec 3<&0; "+process().Path+" "+args+" <&3 & sleep 1; kill -TERM $!; wait $!; echo status $?; }", "/dev/null")
+		cmd.Env = append(process().Env, "TERM=xterm", "COLUMNS=80", "SHELL=/bin/sh")
+		out, _ := cmd.Output()
+		if !strings.Contains(string(out), "status") {
+			t.Skipf("script does not work as that of util-linux does: %q", out)
+		}
+		require.Contains(t, string(out), "\x1b[2K\rrdbaudit: interrupted\r\n", args)
+		require.Contains(t, string(out), "status 143", args)
+	}
+}
+
 func cutLast(s, sep string) (before, after string, ok bool) {
 	if i := strings.LastIndex(s, sep); i >= 0 {
 		return s[:i], s[i+len(sep):], true

@@ -322,10 +322,10 @@ func (f *reportFlags) finish(e *env, rep *output.Report, targets []reportTarget,
 		return err
 	}
 	for _, text := range broken {
-		fmt.Fprintln(e.stderr, "rdbaudit: "+text)
+		e.say("%s", text)
 	}
 	if readErr == nil && len(broken) > 0 {
-		return &exitError{exitRule, nil}
+		return &exitError{status: exitRule}
 	}
 	return readErr
 }

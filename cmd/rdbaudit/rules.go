@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"rdbaudit/aggregate"
+	"rdbaudit/output"
 )
 
 // rulesHelp tells the form of a rules file, in the help of commands that read one.
@@ -93,7 +94,7 @@ func (s *ruleSet) line(where, line string, separators []string) error {
 		if rest == "" {
 			return usageError("%s: fail on what? As in: fail no-ttl-bytes(session:*) > 1GB", where)
 		}
-		r, err := parseRule(where+": fail "+printable(rest), rest)
+		r, err := parseRule(where+": fail "+output.Printable(rest), rest)
 		if err != nil {
 			return err
 		}
@@ -172,7 +173,7 @@ func ownersOf(held map[string]float64) string {
 		return strings.Compare(a, b)
 	})
 	for i := range names {
-		names[i] = printable(names[i])
+		names[i] = output.Printable(names[i])
 	}
 	switch n := len(names); {
 	case n == 0:

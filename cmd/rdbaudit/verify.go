@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -9,7 +10,9 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"rdbaudit/aggregate"
 	"rdbaudit/internal/scan"
+	"rdbaudit/internal/source"
 	"rdbaudit/output"
 	"rdbaudit/rdbparse"
 )
@@ -20,201 +23,200 @@ func verifyCommand() command {
 		long: `Reads a dump to its end and says whether it is whole: its structure, its
 announced numbers of keys, its checksum, and where it breaks. A line per dump,
 tab separated: ok, damaged or unreadable; path; format; server; keys; bytes;
-checksum; and what there is to say. Memory stays flat.
+checksum; and what there is to say. --format ndjson gives a JSON object per dump
+instead, with the offset and the key. Memory stays flat.
 
---deep opens packed values and compressed strings as well and checks each entry.
+--deep also opens what is packed or compressed: each entry, the pairs of hashes
+and sorted sets, scores and their order, names that are there twice, the entries
+of streams and what their consumers own. Values with bad contents are counted.
 --wire prints every opcode, key and part with its offset, for bug reports.`,
 		setup: func(fs *pflag.FlagSet) func(*env, []string) error {
-			var scan scanFlags
-			deep := fs.Bool("deep", false, "check the contents of packed values and compressed strings too")
-			wire := fs.Bool("wire", false, "print opcodes, keys and parts with their offsets")
-			fs.StringVar(&scan.progress, "progress", "auto", "progress on stderr: auto (a bar on terminals), bar, plain or none")
-			scan.onError = "stop"
+			v := &verifier{}
+			fs.StringVar(&v.format, "format", "text", "text (a line per dump) or ndjson (an object per dump)")
+			fs.BoolVar(&v.deep, "deep", false, "check the contents of packed values and compressed strings too")
+			fs.BoolVar(&v.wire, "wire", false, "print opcodes, keys and parts with their offsets")
+			fs.StringVar(&v.flags.progress, "progress", "auto", "progress on stderr: auto (a bar on terminals), bar, plain or none")
+			v.flags.onError = "stop"
 			return func(e *env, args []string) error {
-				if err := scan.check(); err != nil {
+				if v.format != "text" && v.format != "ndjson" {
+					return usageError("--format is text or ndjson, not %q", v.format)
+				}
+				if v.wire && v.format != "text" {
+					return usageError("--wire prints lines of its own: leave --format out")
+				}
+				if err := v.flags.check(); err != nil {
 					return err
 				}
-				return verify(e, args, *deep, *wire, &scan)
+				return v.run(e, args)
 			}
 		},
 	}
 }
 
-func verify(e *env, args []string, deep, wire bool, flags *scanFlags) error {
+type verifier struct {
+	format     string
+	deep, wire bool
+	flags      scanFlags
+}
+
+// verdict is what verify says of a dump.
+type verdict struct {
+	State    string   `json:"state"`
+	Path     string   `json:"path"`
+	Format   string   `json:"format"`
+	Server   string   `json:"server"`
+	Keys     int64    `json:"keys"`
+	Bytes    int64    `json:"bytes_read"`
+	Size     *int64   `json:"file_bytes"`
+	Checksum string   `json:"checksum"`
+	Bad      int64    `json:"bad_values"`
+	Error    string   `json:"error"`
+	Offset   *int64   `json:"error_offset"`
+	Key      *string  `json:"error_key"` // as our CSV prints it
+	Remarks  []string `json:"remarks"`
+}
+
+// blame copies the place out of an error.
+func (v *verdict) blame(err error) {
+	var at *rdbparse.Error
+	if errors.As(err, &at) {
+		v.Offset = &at.Offset
+		if at.Key != nil {
+			key := string(aggregate.AppendEscaped(nil, at.Key))
+			v.Key = &key
+		}
+	}
+}
+
+func (v *verdict) write(w io.Writer, format string) error {
+	v.Path, v.Error = output.Printable(v.Path), output.Printable(v.Error)
+	v.Server = output.Printable(v.Server) // the file's own words
+	for i := range v.Remarks {
+		v.Remarks[i] = output.Printable(v.Remarks[i])
+	}
+	if format == "ndjson" {
+		enc := json.NewEncoder(w)
+		return enc.Encode(v)
+	}
+	say := v.Remarks
+	if v.Error != "" {
+		say = append([]string{v.Error}, say...)
+	}
+	_, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%s\t%s\n", v.State, v.Path, v.Format, v.Server, v.Keys, v.Bytes, v.Checksum, strings.Join(say, "; "))
+	return err
+}
+
+func (v *verifier) run(e *env, args []string) error {
 	inputs, err := expand(e, args)
 	if err != nil {
 		return err
 	}
 	out := bufio.NewWriter(stdoutWriter{e.stdout})
 	read := &readBytes{}
-	p := startProgress(e, flags.progress, totalSize(inputs), read.sum, func() string { return "verify" })
+	p := startProgress(e, v.flags.progress, totalSize(inputs), read.sum, func() string { return "verify" })
 	defer p.end()
 	good, bad := 0, 0
 	for _, in := range inputs {
-		d, err := e.open(in, nil)
+		said, err := v.one(e, in, read, out)
 		if err != nil {
-			bad++
-			fmt.Fprintf(out, "unreadable\t%s\t\t\t0\t0\t\t%s\n", printable(in.Path), printable(err.Error()))
-			continue
+			return err
 		}
-		read.follow(d.Stream)
-		if wire {
-			d.R.Wire = func(offset int64, what, detail string) { fmt.Fprintf(out, "%d\t%s\t%q\n", offset, what, detail) }
+		if said.State != "unreadable" {
+			good++
 		}
-		keys, err := walk(e, d, deep)
-		if err == nil {
-			err = io.EOF
-		}
-		if e.ctx.Err() != nil {
-			d.Close()
-			return e.ctx.Err()
-		}
-		d.Finish(err)
-		state, say := "ok", d.Src.Trailing
-		if d.Err == nil && d.FirstBad == nil {
-			if hint := d.R.Info().HintKeys; len(d.R.Info().Hints) > 0 && hint != uint64(keys) {
-				say = joinSay(say, fmt.Sprintf("the dump announces %s keys", output.Count(int64(min(hint, 1<<62)))))
-			}
-		}
-		if d.Damaged() {
-			state, say = "damaged", joinSay(d.Src.Error, say)
+		if said.State != "ok" {
 			bad++
 		}
-		good++
-		fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%d\t%d\t%s\t%s\n", state, printable(in.Path), d.Src.Format, d.Src.Server, keys, d.Src.Bytes,
-			d.Src.Checksum, printable(say))
-		d.Close()
+		said.write(out, v.format)
+		if err := out.Flush(); err != nil { // each dump can take a while
+			return writeError("-", err)
+		}
 	}
 	p.end()
-	if err := out.Flush(); err != nil {
-		return writeError("-", err)
-	}
 	switch {
 	case good == 0:
-		return &exitError{exitFailed, nil}
+		return &exitError{status: exitFailed}
 	case bad > 0:
-		return &exitError{exitDamaged, nil}
+		return &exitError{status: exitDamaged}
 	}
 	return nil
 }
 
-func joinSay(a, b string) string {
-	if a == "" || b == "" {
-		return a + b
+// one reads a dump. The error is of the run, not of the dump.
+func (v *verifier) one(e *env, in source.Input, read *readBytes, out io.Writer) (*verdict, error) {
+	said := &verdict{State: "unreadable", Path: in.Path, Remarks: []string{}}
+	if in.Size >= 0 {
+		said.Size = &in.Size
 	}
-	return a + "; " + b
-}
-
-// printable keeps a line a line, whatever a path or a name holds.
-func printable(s string) string {
-	for _, r := range s {
-		if r < ' ' || r == 0x7f || r == 0xfffd || r >= 0x202a && r <= 0x2069 {
-			q := fmt.Sprintf("%q", s)
-			return q[1 : len(q)-1]
-		}
+	d, err := e.open(in, nil)
+	if e.ctx.Err() != nil {
+		return nil, e.ctx.Err()
 	}
-	return s
-}
-
-// walk reads a dump to its end. Deep, it counts bad contents in d.
-func walk(e *env, d *scan.Dump, deep bool) (keys int64, err error) {
-	for {
-		if keys&1023 == 0 && e.ctx.Err() != nil {
-			return keys, e.ctx.Err()
-		}
-		var k *rdbparse.Key
-		if k, err = d.R.Next(); err == nil {
-			keys++
-			if deep {
-				err = deepValue(d, k.Type)
+	if err != nil {
+		said.Error = err.Error()
+		said.blame(err)
+		return said, nil
+	}
+	defer d.Close()
+	read.follow(d.Stream)
+	var wireErr error
+	if v.wire {
+		d.R.Wire = func(offset int64, what, detail string) {
+			if _, err := fmt.Fprintf(out, "%d\t%s\t%q\n", offset, what, detail); err != nil {
+				wireErr = err
 			}
 		}
-		if err != nil {
-			return endOfWalk(keys, err)
-		}
 	}
+	c := &deepCheck{r: d.R, bad: d.Bad}
+	d.R.OnBad = d.Bad
+	if !v.deep {
+		c = nil
+	}
+	keys, err := walk(e, d, c, &wireErr)
+	if wireErr != nil {
+		return nil, writeError("-", wireErr)
+	}
+	if e.ctx.Err() != nil {
+		return nil, e.ctx.Err()
+	}
+	d.Finish(err)
+	said.State, said.Format, said.Server, said.Checksum = "ok", d.Src.Format, d.Src.Server, d.Src.Checksum
+	said.Keys, said.Bytes, said.Bad = keys, d.Src.Bytes, d.Skipped
+	said.Remarks = append(said.Remarks, d.Src.Remarks()...)
+	if c != nil && c.large > 0 {
+		said.Remarks = append(said.Remarks, fmt.Sprintf("%d values have more than %s elements, too many to look for one that is there twice", c.large, output.Count(maxNames)))
+	}
+	if d.Damaged() {
+		said.State, said.Error = "damaged", d.Src.Error
+		said.blame(d.Err)
+	}
+	return said, nil
 }
 
-// endOfWalk says how many keys have a whole value.
-func endOfWalk(keys int64, err error) (int64, error) {
-	var fault *rdbparse.Error
-	switch {
-	case errors.Is(err, io.EOF):
-		return keys, nil
-	case errors.As(err, &fault) && fault.Key != nil:
-		return keys - 1, err // the last key has none
-	}
-	return keys, err
-}
-
-// deepValue opens all parts of a value. What is bad in them is counted; only a
-// loss of the framing is an error.
-func deepValue(d *scan.Dump, t *rdbparse.Type) error {
+// walk reads a dump to its end, and says how many keys have a whole value.
+// With c it looks into the values too.
+func walk(e *env, d *scan.Dump, c *deepCheck, stop *error) (keys int64, err error) {
 	for {
-		p, err := d.R.Part()
-		if errors.Is(err, io.EOF) {
-			return nil
+		if d.Src.Keys&1023 == 0 && e.ctx.Err() != nil {
+			return d.Src.Keys, e.ctx.Err()
 		}
-		if err != nil {
-			return err
-		}
-		switch err := deepPart(d.R, t, p); {
-		case err == nil:
-		case errors.Is(err, rdbparse.ErrPacked) || errors.Is(err, rdbparse.ErrString):
-			d.Skipped++
-			if d.FirstBad == nil {
-				d.FirstBad = err
+		k, err := d.R.Next()
+		if err == nil {
+			d.Count(k)
+			if c != nil {
+				err = c.value(k)
 			}
-		default:
-			return err
 		}
-	}
-}
-
-// deepPart opens what is packed or compressed.
-func deepPart(r *rdbparse.Reader, t *rdbparse.Type, p *rdbparse.Part) error {
-	if p.Format == rdbparse.Plain {
-		if !p.LZF {
-			return nil
+		if err == nil && *stop == nil {
+			continue
 		}
-		_, err := r.Bytes()
-		if errors.Is(err, rdbparse.ErrTooLong) {
-			return nil
+		var fault *rdbparse.Error
+		switch {
+		case *stop != nil:
+			err = *stop
+		case errors.As(err, &fault) && fault.Key != nil:
+			return d.Src.Keys - 1, err // the last key has no value
 		}
-		return err
+		return d.Src.Keys, err
 	}
-	want, n, per := p.Count, int64(0), entriesPer(t)
-	for {
-		if _, err := r.Entry(); errors.Is(err, io.EOF) {
-			break
-		} else if err != nil {
-			return err
-		}
-		n++
-	}
-	if p.Format == rdbparse.Zipmap {
-		n /= 2
-	}
-	switch {
-	case want >= 0 && want != n:
-		return &rdbparse.Error{Offset: r.Offset(), Err: rdbparse.ErrPacked, Detail: fmt.Sprintf("a %s announces %d entries and holds %d", p.Format, want, n)}
-	case p.Kind == rdbparse.PartPacked && p.Format != rdbparse.Zipmap && n%per != 0:
-		return &rdbparse.Error{Offset: r.Offset(), Err: rdbparse.ErrPacked, Detail: fmt.Sprintf("%d entries where each element has %d", n, per)}
-	}
-	return nil
-}
-
-// entriesPer is how many entries of a packed value make an element: a member
-// and its score, a field, its value and, where fields have one, its TTL. Types
-// that nobody has seen written are not judged.
-func entriesPer(t *rdbparse.Type) int64 {
-	switch {
-	case t.Untested:
-		return 1
-	case strings.HasPrefix(t.Name, "HASH_LISTPACK_EX"):
-		return 3
-	case t.Kind == rdbparse.HashKind || t.Kind == rdbparse.ZSetKind:
-		return 2
-	}
-	return 1
 }

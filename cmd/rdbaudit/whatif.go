@@ -90,6 +90,7 @@ type whatif struct {
 	sums          []sweepSum
 	tables        []int64 // bytes of dictionaries under each configuration
 	startup       []int64
+	warnings      []string // what must be said first: of which part of the data this is
 }
 
 // sweepSum is what one value of a limit gives.
@@ -187,6 +188,9 @@ func (w *whatif) run(args []string, format, path string) error {
 	if err != nil {
 		return err
 	}
+	if err := checkSink(w.e, path); err != nil {
+		return err
+	}
 	half := *w.opts
 	half.TableMemory = 32 << 20
 	ends := &endings{}
@@ -198,6 +202,7 @@ func (w *whatif) run(args []string, format, path string) error {
 		d, err := w.e.open(in, w.model)
 		if err != nil {
 			ends.unreadable(err)
+			w.warnings = append(w.warnings, output.Printable(err.Error()))
 			continue
 		}
 		if w.before == nil {
@@ -240,6 +245,12 @@ func (w *whatif) run(args []string, format, path string) error {
 		}
 		d.Close()
 		ends.add(&d.Src)
+		if d.Damaged() {
+			w.warnings = append(w.warnings, output.Printable(d.Damage()))
+		}
+		for _, say := range d.Src.Remarks() {
+			w.warnings = append(w.warnings, output.Printable(scan.BaseName(d.In.Path)+": "+say))
+		}
 	}
 	p.end()
 	status := ends.result(w.e)
@@ -271,7 +282,7 @@ func (w *whatif) unknownSettings(path string, line *estimate.Line) {
 	for _, s := range estimate.Settings() {
 		asked := w.limit == s.Name || w.model.origin[s.Name] == "flag"
 		if asked && !line.Has(&s) {
-			fmt.Fprintf(w.e.stderr, "rdbaudit: %s: %s has no %s: it changes nothing\n", path, line.Name, s.Name)
+			w.e.say("%s: %s has no %s: it changes nothing", path, line.Name, s.Name)
 		}
 	}
 }
@@ -346,6 +357,7 @@ func (w *whatif) write(out *bufio.Writer, format string) error {
 	case "json":
 		return w.writeJSON(out, map[string]aggregate.Table{"types": types, "patterns": patterns})
 	}
+	w.writeWarnings(out)
 	fmt.Fprintf(out, "before  %s\nafter   %s\n\n", w.names[0], w.names[1])
 	b, a := w.before.Totals(), w.after.Totals()
 	row := func(name string, before, after int64) {
@@ -376,6 +388,15 @@ func (w *whatif) write(out *bufio.Writer, format string) error {
 	return nil
 }
 
+func (w *whatif) writeWarnings(out io.Writer) {
+	for _, line := range w.warnings {
+		fmt.Fprintf(out, "! %s\n", line)
+	}
+	if len(w.warnings) > 0 {
+		fmt.Fprintln(out)
+	}
+}
+
 func (w *whatif) writeSweep(out *bufio.Writer, format string) error {
 	table := aggregate.Table{Name: "sweep", Title: "Sweep of " + w.limit, Columns: []aggregate.Column{
 		{Name: "value", Kind: aggregate.Count, Doc: w.limit},
@@ -393,6 +414,7 @@ func (w *whatif) writeSweep(out *bufio.Writer, format string) error {
 	case "json":
 		return w.writeJSON(out, map[string]aggregate.Table{"sweep": table})
 	}
+	w.writeWarnings(out)
 	fmt.Fprintf(out, "%s, keys as they are now: %s %s\n\n", w.names[0], output.Bytes(w.sums[0].bytes), w.measure)
 	fmt.Fprintf(out, "%-26s %12s %19s %12s %12s\n", strings.ToUpper(w.limit), "bytes", "change", "packed keys", "moved keys")
 	for _, s := range w.sums[1:] {
@@ -410,13 +432,14 @@ func (w *whatif) writeJSON(out io.Writer, tables map[string]aggregate.Table) err
 		Startup int64  `json:"startup_bytes"`
 	}
 	doc := struct {
-		Schema  string                      `json:"schema"`
-		Measure string                      `json:"measure"`
-		Before  side                        `json:"before"`
-		After   *side                       `json:"after,omitempty"`
-		Limit   string                      `json:"limit,omitempty"`
-		Tables  map[string][]map[string]any `json:"tables"`
-	}{Schema: "rdbaudit/whatif/1", Measure: w.measure, Limit: w.limit, Tables: make(map[string][]map[string]any)}
+		Schema   string                      `json:"schema"`
+		Warnings []string                    `json:"warnings"`
+		Measure  string                      `json:"measure"`
+		Before   side                        `json:"before"`
+		After    *side                       `json:"after,omitempty"`
+		Limit    string                      `json:"limit,omitempty"`
+		Tables   map[string][]map[string]any `json:"tables"`
+	}{Schema: "rdbaudit/whatif/1", Warnings: append([]string{}, w.warnings...), Measure: w.measure, Limit: w.limit, Tables: make(map[string][]map[string]any)}
 	doc.Before = side{w.names[0], w.before.Totals().Bytes, w.tables[0], w.startup[0]}
 	if w.limit == "" {
 		doc.After = &side{w.names[1], w.after.Totals().Bytes, w.tables[1], w.startup[1]}

@@ -218,14 +218,10 @@ func (f *Facts) of(d *Dump, o *Options) {
 	warn := func(format string, args ...any) { f.Warnings = append(f.Warnings, fmt.Sprintf(format, args...)) }
 	note := func(format string, args ...any) { f.Notes = append(f.Notes, fmt.Sprintf(format, args...)) }
 	if d.Err != nil {
-		part := ""
-		if d.In.Size > 0 && !d.Compressed && d.Src.Bytes < d.In.Size {
-			part = fmt.Sprintf(" This is %s of its %s.", output.Share(float64(d.Src.Bytes)/float64(d.In.Size)), output.Bytes(d.In.Size))
-		}
-		warn("%s is damaged: %s. %s keys were read from %s bytes.%s", name, d.Src.Error, output.Count(d.Src.Keys), output.Count(d.Src.Bytes), part)
+		warn("%s", d.Damage())
 	}
-	if d.Src.Trailing != "" {
-		warn("%s: %s", name, d.Src.Trailing)
+	for _, say := range d.Src.Remarks() {
+		warn("%s: %s", name, say)
 	}
 	if why := d.Config.Line.Refuses(info); why != "" {
 		warn("%s: %s and would refuse to load it; the figures say what it would hold if it did", name, why)
@@ -235,9 +231,6 @@ func (f *Facts) of(d *Dump, o *Options) {
 	}
 	if info.Foreign > 0 {
 		warn("%s: %s records of another vendor were skipped", name, output.Count(info.Foreign))
-	}
-	if d.Err == nil && len(info.Hints) > 0 && o.Filtered == "" && info.HintKeys != uint64(d.Src.Keys) {
-		note("%s announces %d keys and holds %d", name, info.HintKeys, d.Src.Keys)
 	}
 	if f.LeftKeys > 0 {
 		note("%s: %s keys had expired by the dump's moment (%s); a primary leaves them out when it loads, and so do these sums",

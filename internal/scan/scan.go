@@ -32,9 +32,12 @@ type Dump struct {
 	From       string // how the server line was found
 	Src        output.Source
 	Proven     estimate.Limits
-	Skipped    int64 // values with bad contents
-	FirstBad   error // the first of them
-	Err        error // why reading ended before the end
+	counted    map[uint64]*dbCount
+	now        *dbCount // of the database being read
+	badKey     int64    // which of the keys was bad last
+	Skipped    int64    // values with bad contents
+	FirstBad   error    // the first of them
+	Err        error    // why reading ended before the end
 }
 
 // Open opens an input and reads its head. model nil leaves Config empty.
@@ -101,10 +104,10 @@ func (d *Dump) Close() {
 // serverOf names the server that wrote a dump, as the dump says: any bytes.
 func serverOf(info *rdbparse.Info) string {
 	if v, ok := info.AuxValue("valkey-ver"); ok {
-		return "valkey " + printable(v)
+		return "valkey " + output.Printable(v)
 	}
 	if v, ok := info.AuxValue("redis-ver"); ok {
-		return "redis " + printable(v)
+		return "redis " + output.Printable(v)
 	}
 	return ""
 }
@@ -117,16 +120,11 @@ func (d *Dump) Estimator(skipBad bool, keep func(*rdbparse.Key) bool, configs ..
 	}
 	est := estimate.New(d.R, configs...)
 	est.Keep = func(k *rdbparse.Key) bool {
-		d.Src.Keys++
+		d.Count(k)
 		return keep == nil || keep(k)
 	}
 	if skipBad {
-		est.OnSkip = func(k *rdbparse.Key, err error) {
-			d.Skipped++
-			if d.FirstBad == nil {
-				d.FirstBad = err
-			}
-		}
+		est.OnSkip = func(_ *rdbparse.Key, err error) { d.Bad(err) }
 	}
 	return est
 }
@@ -145,51 +143,25 @@ func (d *Dump) Finish(err error) {
 			d.Src.Trailing = rest
 		}
 	}
-	if err == nil && d.FirstBad != nil {
-		err = fmt.Errorf("%d values with bad contents were skipped, the first at %w", d.Skipped, d.FirstBad)
-	}
+	d.Src.Announced = d.announced()
 	d.Src.Functions = info.Functions
-	if err != nil {
-		d.Err = err
-		d.Src.Error = err.Error()
-		var at *rdbparse.Error
-		if errors.As(err, &at) && at.Key != nil && d.FirstBad == nil && d.Src.Keys > 0 {
-			d.Src.Keys-- // begun, not read
+	var at *rdbparse.Error
+	if errors.As(err, &at) && at.Key != nil && d.Src.Keys > 0 {
+		d.Src.Keys-- // begun, not read
+	}
+	if d.FirstBad != nil {
+		bad := fmt.Errorf("%s, the first at %w", badValues(d.Skipped), d.FirstBad)
+		if err != nil {
+			bad = fmt.Errorf("%w; %w", err, bad)
 		}
+		err = bad
+	}
+	if err != nil {
+		d.Err, d.Src.Error = err, err.Error()
 	}
 	if d.Config.Line != nil && !d.Config.Cluster && info.Cluster {
 		d.Config.Cluster = true
 	}
-}
-
-// rest says in words what follows the dump.
-func (d *Dump) rest() string {
-	tail := d.tail()
-	if d.In.Later > 0 {
-		if tail != "" {
-			tail += "; "
-		}
-		tail += output.Count(d.In.Later) + " bytes of later commands in other files of the AOF were not read"
-	}
-	return tail
-}
-
-// tail is rest of the file itself.
-func (d *Dump) tail() string {
-	info := d.R.Info()
-	if info.Trailing == rdbparse.TrailingNone || info.Trailing == rdbparse.TrailingEOFMark { // which redis-cli --rdb - leaves there
-		return ""
-	}
-	n := int64(-1)
-	if d.In.Size >= 0 && d.Stream.Stored() <= d.In.Size && d.Src.Format != "" {
-		if total := d.In.Size - d.R.Offset(); total > 0 && !d.Stream.Compressed {
-			n = total
-		}
-	}
-	if n < 0 {
-		n = d.R.Rest()
-	}
-	return fmt.Sprintf("%s of %s follow the dump and were not read", output.Count(n)+" bytes", info.Trailing)
 }
 
 // Damaged says whether the dump ended in an error; AOF tails and the like are none.
@@ -285,15 +257,4 @@ func BaseName(path string) string {
 		return "stdin"
 	}
 	return filepath.Base(path)
-}
-
-// printable keeps a line a line, whatever a text from outside holds.
-func printable(s string) string {
-	for _, r := range s {
-		if r < ' ' || r == 0x7f || r == 0xfffd || r >= 0x202a && r <= 0x2069 {
-			q := strconv.Quote(s)
-			return q[1 : len(q)-1]
-		}
-	}
-	return s
 }
