@@ -77,8 +77,14 @@ func newEnv(stdin io.Reader, stdout, stderr *os.File) *env {
 		e.temps.removeAll()
 		// No bar is drawn any more, and what there is of one goes; but a terminal
 		// that takes nothing must not hold up the end.
-		if e.drawing.TryLock() && e.stderrTerm {
-			fmt.Fprint(stderr, "\x1b[2K\r")
+		for range 50 {
+			if e.drawing.TryLock() {
+				if e.stderrTerm {
+					fmt.Fprint(stderr, "\x1b[2K\r")
+				}
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
 		}
 		fmt.Fprintln(stderr, interrupted)
 		os.Exit(signalStatus(sig))

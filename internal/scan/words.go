@@ -138,7 +138,7 @@ func (d *Dump) tail() string {
 		if n > 40 {
 			return fmt.Sprintf("%s bytes follow the dump and were not read: the end mark of a replication stream, then commands", output.Count(n))
 		}
-		return "40 bytes follow the dump: the end mark of a replication stream"
+		return "" // a whole transfer, as redis-cli --rdb - leaves it
 	}
 	return fmt.Sprintf("%s bytes of %s follow the dump and were not read", output.Count(n), info.Trailing)
 }
