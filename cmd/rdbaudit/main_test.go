@@ -127,3 +127,13 @@ func listing(t *testing.T) []string {
 	}
 	return names
 }
+
+// names is what lies in a directory.
+func names(t *testing.T, dir string) (all []string) {
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	for _, e := range entries {
+		all = append(all, e.Name())
+	}
+	return all
+}

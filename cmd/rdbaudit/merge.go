@@ -15,6 +15,7 @@ import (
 
 	"rdbaudit/aggregate"
 	"rdbaudit/internal/scan"
+	"rdbaudit/internal/source"
 )
 
 func mergeCommand() command {
@@ -69,6 +70,9 @@ func (f *reportFlags) merge(e *env, args []string) error {
 	}
 	parts, others := splitParts(args, true)
 	if len(others) > 0 {
+		if source.IsURL(others[0]) {
+			return usageError("%s: parts are read from files here alone; copy it first", source.Shown(others[0]))
+		}
 		if _, err := os.Stat(others[0]); err != nil && others[0] != "-" {
 			return usageError("%s: %s", others[0], missing(err))
 		}
@@ -281,10 +285,7 @@ func beginsAsPart(path string) bool {
 // withParts is report where some of the arguments are parts.
 func (f *reportFlags) withParts(e *env, parts, dumps []string, targets []reportTarget, opts *aggregate.Options) error {
 	if len(dumps) > 0 {
-		inputs, err := expand(e, dumps)
-		if err != nil {
-			return err
-		}
+		inputs := e.stores.Expand(e.ctx, dumps)
 		fresh, err := f.read(e, inputs, opts)
 		if err != nil {
 			return err

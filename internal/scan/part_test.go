@@ -48,7 +48,8 @@ func dumps(t testing.TB) []source.Input {
 		}
 	}
 	write("none.rdb", []byte("nothing of the kind"))
-	inputs := (&source.Stores{}).Expand(t.Context(), []string{dir})
+	var stores source.Stores
+	inputs := stores.Expand(t.Context(), []string{dir})
 	require.Greater(t, len(inputs), 12)
 	return inputs
 }
@@ -253,7 +254,7 @@ func FuzzPart(f *testing.F) {
 		require.NoError(f, err)
 		path := filepath.Join(f.TempDir(), "x.rdb")
 		require.NoError(f, os.WriteFile(path, b.Bytes(), 0o600))
-		p := write(f, read(f, o, (&source.Stores{}).Expand(f.Context(), []string{path})...))
+		p := write(f, read(f, o, new(source.Stores).Expand(f.Context(), []string{path})...))
 		parts = append(parts, p[:len(p)-8])
 	}
 	f.Add(uint8(0), []byte{0, 200, 255, 1, 0, 0})
