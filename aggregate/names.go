@@ -250,7 +250,7 @@ func (a *Names) row(r *estimate.Record, hash uint32, pattern []byte) *namesRow {
 }
 
 // maxProbes is how many are kept.
-const maxProbes = 64
+const maxProbes = 16
 
 // gateSize is how many patterns are remembered as seen once.
 const gateSize = 4096
