@@ -297,7 +297,7 @@ func TestPartVersion(t *testing.T) {
 		_, err = synth.Write(&mixed, synth.Options{Kind: "mixed", Keys: 100, Seed: 1})
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile("mixed.rdb", mixed.Bytes(), 0o600))
-		require.NoError(t, os.WriteFile(path, write(t, read(t, options()[1], source.Expand([]string{"."})...)), 0o644))
+		require.NoError(t, os.WriteFile(path, write(t, read(t, options()[1], new(source.Stores).Expand(t.Context(), []string{"."})...)), 0o644))
 	}
 	b, err := os.ReadFile(path)
 	require.NoError(t, err)
