@@ -17,7 +17,6 @@ import (
 type Expiry struct {
 	o       *Options
 	base    int64     // second of the clock of the dump's moment
-	moments moments   // of all dumps
 	seconds clock     // of keys that expire within a day of their dump
 	minutes clock     // of the others, as far as they are told apart
 	hours   [48]tally // after the dump's moment
