@@ -29,9 +29,10 @@ that one pass over all of their dumps would have made, to the byte:
   rdbaudit merge *.rdbaudit -o report.html -o report.json
   rdbaudit merge monday/ tuesday/ -o both.rdbaudit        (a part again)
 
-PART is a file, a directory that holds some, or a glob. Parts hold sums and
-names of patterns and of the largest keys, never values. They must have been
-made with the same options: the first that differs is named. What a report
+PART is a file, a directory that holds some, a glob, or a URL, which may be a
+glob where the store can list: 's3://bucket/parts/*.rdbaudit'. Parts hold sums
+and names of patterns and of the largest keys, never values. They must have
+been made with the same options: the first that differs is named. What a report
 shows is chosen here: outputs, --rules (with the patterns that the parts were
 made with) and --fail-on, --redact, --info. --maxmemory too, if the parts were
 made with one: eviction is counted only then.`,
@@ -69,10 +70,13 @@ func (f *reportFlags) merge(e *env, args []string) error {
 	if len(args) == 0 {
 		return usageError("no part given: name files that report -o NAME.rdbaudit has written, or a directory that holds some")
 	}
+	if args, err = objects(e, args); err != nil {
+		return err
+	}
 	parts, others := splitParts(args, true)
 	if len(others) > 0 {
 		if source.IsURL(others[0]) {
-			return usageError("%s: parts are read from files here alone; copy it first", source.Shown(others[0]))
+			return usageError("%s: the names of parts end in .rdbaudit; a URL may be a glob of them, where its store can list", source.Shown(others[0]))
 		}
 		if _, err := os.Stat(others[0]); err != nil && others[0] != "-" {
 			return usageError("%s: %s", others[0], missing(err))
@@ -80,6 +84,23 @@ func (f *reportFlags) merge(e *env, args []string) error {
 		return usageError("%s: no part; merge takes what report -o NAME.rdbaudit writes, and report takes dumps", others[0])
 	}
 	return f.renderParts(e, parts, nil, targets)
+}
+
+// objects puts the URLs that a glob among the arguments matches in its place.
+func objects(e *env, args []string) (all []string, err error) {
+	for _, arg := range args {
+		if !source.IsURL(arg) || strings.HasPrefix(arg, "http") || !strings.ContainsAny(arg, "*?[") {
+			all = append(all, arg)
+			continue
+		}
+		for _, in := range e.stores.Expand(e.ctx, []string{arg}) {
+			if in.Err != nil {
+				return nil, failed(in.Err)
+			}
+			all = append(all, in.Path)
+		}
+	}
+	return all, nil
 }
 
 func missing(err error) string {
@@ -181,7 +202,7 @@ func (f *reportFlags) readParts(e *env, paths []string, memory int64, all *scan.
 		defer close(parts)
 		for i, path := range paths {
 			label.Store(fmt.Sprintf("%d of %d merged, %s", i, len(paths), scan.BaseName(path)))
-			part, err := readPart(path, memory, &read)
+			part, err := readPart(e, path, memory, &read)
 			select {
 			case parts <- next{part, err}:
 			case <-stop:
@@ -211,8 +232,21 @@ func (f *reportFlags) readParts(e *env, paths []string, memory int64, all *scan.
 	return all, nil
 }
 
-// readPart reads the part in a file.
-func readPart(path string, memory int64, read *atomic.Int64) (*scan.Part, error) {
+// readPart reads the part in a file or at a URL.
+func readPart(e *env, path string, memory int64, read *atomic.Int64) (*scan.Part, error) {
+	if source.IsURL(path) {
+		in := e.stores.Expand(e.ctx, []string{path})[0]
+		stream, err := in.Open(e.ctx, nil)
+		if err != nil {
+			return nil, err
+		}
+		defer stream.Close()
+		part, err := scan.ReadPart(&countingReader{stream, read}, memory)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", in.Path, err)
+		}
+		return part, nil
+	}
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %s", path, errText(err))
@@ -245,6 +279,13 @@ func splitParts(args []string, open bool) (parts, others []string) {
 		switch {
 		case arg == "-":
 			others = append(others, arg)
+		case open && source.IsURL(arg):
+			name, _, _ := strings.Cut(arg, "?") // before what signs it
+			if strings.HasSuffix(strings.ToLower(name), ".rdbaudit") {
+				parts = append(parts, arg)
+			} else {
+				others = append(others, arg)
+			}
 		case err == nil && st.IsDir() && open, err != nil && open && strings.ContainsAny(arg, "*?["):
 			found := partsBelow(arg, err == nil)
 			if len(found) == 0 {

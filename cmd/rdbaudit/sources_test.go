@@ -90,6 +90,27 @@ func TestSourceErrors(t *testing.T) {
 	require.Regexp(t, `^rdbaudit: ftp://.*/x: no ftp:// here; there are https://`, r.stderr)
 }
 
+// TestPartsInStores: parts are written to stores, and merged from there.
+func TestPartsInStores(t *testing.T) {
+	inDir(t, shop)
+	s := stores(t)
+	s.Put("bucket/x", nil)
+	for _, name := range []string{"1", "2"} {
+		write(t, name+".rdb", fixtures.Get(t, shop).Data)
+		for _, scheme := range []string{"s3", "gs", "azblob"} {
+			good(t, "report", "-q", name+".rdb", "-o", scheme+"://bucket/parts/"+name+".rdbaudit")
+		}
+	}
+	want := good(t, "report", "1.rdb", "2.rdb", "--format", "json")
+	for _, scheme := range []string{"s3", "gs", "azblob"} {
+		at := scheme + "://bucket/parts/"
+		require.Equal(t, want, good(t, "merge", at+"*.rdbaudit", "--format", "json"))
+		require.Equal(t, want, good(t, "merge", at+"2.rdbaudit", at+"1.rdbaudit", "--format", "json"))
+		require.Equal(t, exitFailed, rdbaudit("merge", at+"3.rdbaudit").status)
+	}
+	require.Equal(t, want, good(t, "merge", s.URL+"/web/bucket/parts/1.rdbaudit?sig=SECRET", "s3://bucket/parts/2.rdbaudit", "--format", "json"))
+}
+
 // TestOutputsInStores: reports and rows are uploaded as they would be written.
 func TestOutputsInStores(t *testing.T) {
 	inDir(t, shop)
