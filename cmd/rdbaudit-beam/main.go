@@ -356,6 +356,10 @@ func run(ctx context.Context, o *options, args []string, runner string, stderr i
 			return 1
 		}
 	}
+	if int(rec.Results["dumps_not_opened"]) == len(dumps) {
+		say(fmt.Errorf("none of the dumps could be read: %s says why", join(rec.Job.Output, "unreadable.csv")))
+		return 1
+	}
 	fmt.Fprintf(stderr, "rdbaudit-beam: %d dumps, %d keys; reports in %s\n", len(dumps), rec.Results["keys"], join(rec.Job.Output, "fleet"))
 	if bad := rec.Results["dumps_bad"]; bad > 0 {
 		fmt.Fprintf(stderr, "rdbaudit-beam: %d of them could not be read, or not to their end: %s says why\n", bad, join(rec.Job.Output, "unreadable.csv"))

@@ -121,10 +121,12 @@ type readDump struct {
 	bad     []Bad
 	keys    int64
 	bytes   int64
+	opened  int
 }
 
 var (
 	counted = beam.NewCounter("rdbaudit", "dumps")
+	unread  = beam.NewCounter("rdbaudit", "dumps_not_opened")
 	badOnes = beam.NewCounter("rdbaudit", "dumps_bad")
 	keysIn  = beam.NewCounter("rdbaudit", "keys")
 	bytesIn = beam.NewCounter("rdbaudit", "bytes_read")
@@ -182,6 +184,9 @@ func (f *readFn) emit(ctx context.Context, part func(string, []byte), bad func(B
 		keysIn.Inc(ctx, r.keys)
 		bytesIn.Inc(ctx, r.bytes)
 		sizes.Update(ctx, int64(len(r.part)))
+		if r.opened == 0 {
+			unread.Inc(ctx, 1)
+		}
 		for _, b := range r.bad {
 			badOnes.Inc(ctx, 1)
 			bad(b)
@@ -209,7 +214,7 @@ func (j *Job) read(ctx context.Context, stores *source.Stores, d Dump) (readDump
 	if err != nil {
 		return readDump{}, err
 	}
-	r := readDump{cluster: d.Cluster}
+	r := readDump{cluster: d.Cluster, opened: p.Read()}
 	for i := range p.Dumps {
 		f := &p.Dumps[i]
 		r.keys += f.Keys
