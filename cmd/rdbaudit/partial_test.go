@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -231,4 +232,13 @@ func TestFirstLine(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestVerifyEndMark: verify names what a whole transfer leaves behind the dump,
+// of which no report speaks.
+func TestVerifyEndMark(t *testing.T) {
+	inDir(t)
+	write(t, "a.rdb", append(slices.Clone(fixtures.Get(t, shop).Data), "0123456789abcdef0123456789abcdef01234567"...))
+	require.Contains(t, good(t, "verify", "a.rdb"), "\tok\t40 bytes follow the dump: the end mark of a replication stream\n")
+	require.NotContains(t, good(t, "report", "a.rdb"), "end mark")
 }

@@ -183,6 +183,10 @@ func (v *verifier) one(e *env, in source.Input, read *readBytes, out io.Writer) 
 	said.State, said.Format, said.Server, said.Checksum = "ok", d.Src.Format, d.Src.Server, d.Src.Checksum
 	said.Keys, said.Bytes, said.Bad = keys, d.Src.Bytes, d.Skipped
 	said.Remarks = append(said.Remarks, d.Src.Remarks()...)
+	if d.R.Info().Trailing == rdbparse.TrailingEOFMark && d.Src.Trailing == "" {
+		// Of a whole transfer no report speaks; who asks what there is hears it.
+		said.Remarks = append(said.Remarks, "40 bytes follow the dump: the end mark of a replication stream")
+	}
 	if c != nil && c.large > 0 {
 		said.Remarks = append(said.Remarks, fmt.Sprintf("%d values have more than %s elements, too many to look for one that is there twice", c.large, output.Count(maxNames)))
 	}
