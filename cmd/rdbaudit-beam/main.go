@@ -290,6 +290,20 @@ func absolute(path string) string {
 	return path
 }
 
+// sendItself makes this very program the workers': otherwise Beam compiles its
+// main.go again, which takes minutes and a Go where the job is handed in.
+func sendItself() error {
+	own := flag.Lookup("worker_binary")
+	if own == nil || own.Value.String() != "" || runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
+		return nil
+	}
+	path, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	return own.Value.Set(path)
+}
+
 // record is run.json: what one must know to run this again, or to compare.
 type record struct {
 	Program string            `json:"program"`
@@ -340,6 +354,10 @@ func run(ctx context.Context, o *options, args []string, runner string, stderr i
 		rec.Inputs[i].Open = "" // may hold a secret
 	}
 	if err := rec.write(ctx, stores, job.Output); err != nil {
+		say(err)
+		return 1
+	}
+	if err := sendItself(); err != nil {
 		say(err)
 		return 1
 	}
