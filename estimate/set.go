@@ -105,7 +105,8 @@ func (s *sizer) endSet() {
 		if s.l.bulk {
 			s.setTable(s.live(n, s.Limits.SetEntries, false))
 		} else {
-			s.setTable(s.live(n, s.Limits.SetIntset, s.firstText < 0))
+			// By the first member alone, also where an audit has looked at all.
+			s.setTable(s.live(n, s.Limits.SetIntset, s.firstText != 0))
 		}
 	case n > s.Limits.SetIntset:
 		s.setTable(tablePresized, nil)
