@@ -27,6 +27,7 @@ type item struct {
 	text []byte // pattern in marked form
 	hash uint32 // of text, in the table of patterns
 	same bool   // the pattern is the very key
+	like bool   // the pattern is that of the item before
 	at   spot   // in the table of patterns
 	user int    // index+1 of the user's pattern that matched, 0: none
 }

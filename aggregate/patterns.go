@@ -48,7 +48,11 @@ func (p *Patterns) locate(items []item) {
 	n := 0
 	for i := range items {
 		it := &items[i]
-		p.t.locate(&it.at, it.hash, it.text)
+		if it.like {
+			it.at = items[i-1].at
+		} else {
+			p.t.locate(&it.at, it.hash, it.text)
+		}
 		if it.at.group != 0 {
 			groups[n] = it.at.group
 			n++

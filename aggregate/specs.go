@@ -1,6 +1,7 @@
 package aggregate
 
 import (
+	"bytes"
 	"errors"
 	"slices"
 
@@ -110,37 +111,88 @@ func place(to []int32, source int32) int32 {
 // Add counts one record in all analyses. It keeps nothing of r.
 func (s *Set) Add(r *estimate.Record) {
 	s.names = s.names[:0]
-	s.look(&s.items[0], r)
-	s.patterns.t.locate(&s.items[0].at, s.items[0].hash, s.items[0].text)
+	it := &s.items[0]
+	s.look(it, r)
+	it.like, it.hash = false, s.patterns.t.hash(it.text)
+	s.patterns.t.locate(&it.at, it.hash, it.text)
 	s.add(s.items[:1])
 }
 
-// AddBatch counts records as Add does, but faster: what is read of the tables
-// is fetched for some records at a time. It keeps nothing of them.
+// AddBatch counts records as Add does, but faster: records with names of one
+// form come one after the other, and what is read of the tables is fetched for
+// some records at a time. It keeps nothing of them.
 func (s *Set) AddBatch(records []estimate.Record) {
-	var hashes [ahead]uint32
+	var order [batch]uint16
 	for len(records) > 0 {
-		some := records[:min(len(records), ahead)]
+		some := records[:min(len(records), batch)]
 		records = records[len(some):]
-		s.names = s.names[:0]
-		for i := range some {
-			s.look(&s.items[i], &some[i])
-			hashes[i] = s.items[i].hash
+		byForm(order[:len(some)], some)
+		for at := 0; at < len(some); at += ahead {
+			s.addOrdered(some, order[at:min(at+ahead, len(some))])
 		}
-		s.patterns.warmed += s.patterns.t.warm(hashes[:len(some)])
-		s.patterns.locate(s.items[:len(some)])
-		s.add(s.items[:len(some)])
 	}
 }
 
-// look fills an item. Its text is in names until the next batch.
+// batch is how many records are brought into order at a time.
+const batch = 512
+
+// byForm orders records so that those alike in form are together: what the
+// processor has learned of one, which bytes end a segment and which class it
+// is, holds for the next.
+func byForm(order []uint16, records []estimate.Record) {
+	var forms [batch]uint8
+	var ends [1<<8 + 1]uint16
+	for i := range records {
+		r := &records[i]
+		h := uint32(r.Encoding)<<8 + uint32(len(r.Key))
+		if len(r.Key) >= 2 {
+			h += uint32(r.Key[0])<<16 + uint32(r.Key[1])<<20
+		}
+		if r.Expiry != estimate.NoExpiry {
+			h++
+		}
+		forms[i] = uint8(h * 2654435761 >> 24)
+		ends[int(forms[i])+1]++
+	}
+	for i := 1; i < len(ends); i++ {
+		ends[i] += ends[i-1]
+	}
+	for i := range records {
+		at := &ends[forms[i]]
+		order[*at] = uint16(i)
+		*at++
+	}
+}
+
+// addOrdered counts the records of these indexes, ahead at most.
+func (s *Set) addOrdered(records []estimate.Record, order []uint16) {
+	var hashes [ahead]uint32
+	n := 0
+	s.names = s.names[:0]
+	items := s.items[:len(order)]
+	for i, j := range order {
+		it := &items[i]
+		s.look(it, &records[j])
+		if i > 0 && bytes.Equal(it.text, items[i-1].text) {
+			it.like, it.hash = true, items[i-1].hash
+			continue
+		}
+		it.like, it.hash = false, s.patterns.t.hash(it.text)
+		hashes[n] = it.hash
+		n++
+	}
+	s.patterns.warmed += s.patterns.t.warm(hashes[:n])
+	s.patterns.locate(items)
+	s.add(items)
+}
+
+// look fills an item but for the hash. Its text is in names until that is emptied.
 func (s *Set) look(it *item, r *estimate.Record) {
 	it.fill(s.o, r)
 	base := len(s.names)
 	s.names, it.same = s.patterns.p.walk(s.names, r.Key, true)
 	it.user = s.patterns.p.hit
 	it.text = s.names[base:]
-	it.hash = s.patterns.t.hash(it.text)
 }
 
 // add counts items in one analysis after the other: what each reads of its own
