@@ -82,9 +82,10 @@ func newParquetWriter(w io.Writer, name string, columns []aggregate.Column, plai
 			if !plain(c) {
 				node = parquet.Encoded(node, &parquet.RLEDictionary)
 			} else {
-				// The library holds the bounds of all pages to the end: with names
-				// of a megabyte, all of them several times.
-				options = append(options, parquet.SkipPageBounds(c.Name))
+				// The library holds the bounds of all pages to the end, and writes
+				// them four times into the head of each: with names of a megabyte
+				// that is most of the file.
+				options = append(options, parquet.SkipPageBounds(c.Name), parquet.SkipPageStatistics(c.Name))
 			}
 		case aggregate.Share:
 			node = parquet.Leaf(parquet.DoubleType)

@@ -249,6 +249,35 @@ func TestParquetShape(t *testing.T) {
 	}
 }
 
+// A long name is in the file once: not in the heads of pages, nor in an index
+// that the writer holds to the end.
+func TestParquetLongNames(t *testing.T) {
+	var b bytes.Buffer
+	w, err := NewKeyWriter(&b, KeyOptions{Format: "parquet"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	rec := record("")
+	names := 0
+	for range 30 {
+		rec.Key = rec.Key[:0]
+		for range 100_000 {
+			rec.Key = append(rec.Key, byte('a'+rng.IntN(26)))
+		}
+		names += len(rec.Key)
+		if err := w.Add(rec, []byte("{long}"), "", "dump.rdb"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if b.Len() > names+names/10 {
+		t.Errorf("%d bytes of names make a file of %d bytes", names, b.Len())
+	}
+}
+
 // parquetText is a Parquet file for a golden file: its bytes change with the library.
 func parquetText(t *testing.T, data string) string {
 	p := readParquet(t, []byte(data))
