@@ -274,3 +274,60 @@ func TestHugeDirectory(t *testing.T) {
 	require.Equal(t, 6, strings.Count(good(t, "verify", "many"), "\n"))
 	require.Equal(t, 7, strings.Count(good(t, "keys", "many"), "\n"))
 }
+
+// TestDiffFaults: a moment that cannot be read to its end is compared as far
+// as it goes, and said to be cut, also if it changes while it is read; stdout
+// that cannot take more ends the run as that of other commands.
+func TestDiffFaults(t *testing.T) {
+	whole := fixtures.Get(t, shop).Data
+	inDir(t, shop)
+	write(t, "before.rdb", whole)
+	done := goroutines(t)
+	formats := []string{"text", "json", "csv", "html", "md"}
+	for _, format := range formats {
+		for _, args := range [][]string{{"diff", "before.rdb", "-"}, {"diff", "-", "before.rdb"}, {"diff", "before.rdb", "-", shop + ".rdb"}} {
+			args = append(args, "--format", format)
+			r := runWith(&faulty{bytes.NewReader(whole[:500_000]), 700, syscall.EIO}, args...)
+			require.Equal(t, exitDamaged, r.status, "%v: %s", args, r.stderr)
+			require.Regexp(t, `(?m)^rdbaudit: -: offset 500000: .*input/output error`, r.stderr, args)
+			require.NotEmpty(t, r.stdout, args)
+		}
+		r := runWith(&faulty{strings.NewReader("RED"), 2, syscall.EIO}, "diff", "before.rdb", "-", "--format", format)
+		require.NotZero(t, r.status)
+		require.Contains(t, r.stderr, "input/output error")
+		require.Empty(t, r.stdout, "nothing to compare")
+
+		args := []string{"diff", "before.rdb", shop + ".rdb", "--format", format}
+		length := len(good(t, args...))
+		for _, room := range []int{0, 1, length / 2, length - 1} {
+			for err, status := range map[error]int{syscall.ENOSPC: exitFailed, syscall.EPIPE: exitOK} {
+				var stderr bytes.Buffer
+				e := &env{stdin: strings.NewReader(""), stdout: &tight{room, err}, stderr: &stderr, ctx: context.Background(), width: 80,
+					getenv: func(string) string { return "" }, now: time.Now}
+				require.Equal(t, status, run(args, e), "%v, room for %d: %s", args, room, stderr.String())
+				if status == exitFailed {
+					require.Equal(t, "rdbaudit: stdout: no space left on device\n", stderr.String(), args)
+				}
+			}
+		}
+	}
+	half := int64(len(whole)) / 2
+	for name, c := range map[string]struct {
+		change func()
+		status int
+		say    string
+	}{
+		"grows":   {func() { appendTo("d.rdb", "*1\r\n$4\r\nPING\r\n") }, exitOK, ""},
+		"shrinks": {func() { os.Truncate("d.rdb", half+10_000) }, exitDamaged, fmt.Sprintf("offset %d: the file ends too early", half+10_000)},
+		"spoiled": {func() { spoil("d.rdb", half+50_000) }, exitDamaged, "offset "},
+	} {
+		write(t, "d.rdb", whole)
+		f, err := os.Open("d.rdb")
+		require.NoError(t, err)
+		r := runWith(&changing{f, half, c.change}, "diff", "before.rdb", "-")
+		f.Close()
+		require.Equal(t, c.status, r.status, "%s: %s", name, r.stderr)
+		require.Contains(t, r.stderr+r.stdout, c.say, name)
+	}
+	done()
+}
