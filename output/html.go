@@ -26,6 +26,9 @@ var (
 	pageNotices  = mustRead("web/NOTICES.txt")
 )
 
+// Notices are the licences of the programs that HTML reports carry.
+func Notices() string { return pageNotices }
+
 func mustRead(name string) string {
 	b, err := web.ReadFile(name)
 	if err != nil {

@@ -124,7 +124,7 @@ type command struct {
 func commands() []command {
 	return []command{
 		reportCommand(), keysCommand(), keyCommand(), verifyCommand(), whatifCommand(), diffCommand(), mergeCommand(), explainCommand(),
-		helpCommand(), versionCommand(), completionCommand(),
+		helpCommand(), versionCommand(), licensesCommand(), completionCommand(),
 	}
 }
 

@@ -172,7 +172,7 @@ func TestClosedStdout(t *testing.T) {
 	for _, args := range [][]string{
 		{"keys", shop + ".rdb"}, {"keys", "--format", "ndjson", shop + ".rdb"}, {"report", shop + ".rdb"},
 		{"report", shop + ".rdb", "-o", "json=-", "-o", "all.csv"}, {"verify", "--wire", shop + ".rdb"},
-		{"key", shop + ".rdb", "user:1"}, {"help"}, {"help", "report"}, {"version"}, {"completion", "bash"},
+		{"key", shop + ".rdb", "user:1"}, {"help"}, {"help", "report"}, {"version"}, {"licenses"}, {"completion", "bash"},
 	} {
 		r, w, err := os.Pipe()
 		require.NoError(t, err)
@@ -214,7 +214,7 @@ func TestFullDisk(t *testing.T) {
 		require.Equal(t, "rdbaudit: /dev/full: no space left on device\n", r.stderr)
 	}
 	for _, args := range [][]string{{shop + ".rdb"}, {"keys", shop + ".rdb"}, {"key", shop + ".rdb", "user:1"}, {"verify", shop + ".rdb"},
-		{"help"}, {"help", "keys"}, {"version"}, {"completion", "fish"}} {
+		{"help"}, {"help", "keys"}, {"version"}, {"licenses"}, {"completion", "fish"}} {
 		cmd := process(args...)
 		var stderr bytes.Buffer
 		cmd.Stdout, cmd.Stderr = full, &stderr

@@ -111,6 +111,9 @@ func TestGoldenHelp(t *testing.T) {
 	}
 	require.Regexp(t, `^rdbaudit \S+ \(go1\.[^)]*\)\n$`, good(t, "version"))
 	require.Equal(t, good(t, "version"), good(t, "--version"))
+	for _, name := range []string{"rdbaudit, LICENSE", "Go, its standard library", "github.com/spf13/pflag", "echarts"} {
+		require.Contains(t, good(t, "licenses"), name)
+	}
 }
 
 // TestGoldenUsage holds what is said of wrong usage: status 2, nothing on
