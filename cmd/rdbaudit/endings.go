@@ -29,7 +29,11 @@ func (s *endings) add(d *output.Source) {
 	s.read++
 	if d.Error != "" {
 		s.bad++
-		s.messages = append(s.messages, fmt.Sprintf("%s: %s; %d keys and %d bytes were read", d.Path, d.Error, d.Keys, d.Bytes))
+		keys := "keys"
+		if d.Keys == 1 {
+			keys = "key"
+		}
+		s.messages = append(s.messages, fmt.Sprintf("%s: %s; %d %s and %d bytes were read", d.Path, d.Error, d.Keys, keys, d.Bytes))
 	}
 	for _, say := range d.Remarks() {
 		s.messages = append(s.messages, d.Path+": "+say)

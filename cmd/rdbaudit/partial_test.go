@@ -172,7 +172,7 @@ func TestAnnounced(t *testing.T) {
 		{"fb len(2) len(1) " + key("a") + ttl + key("b") + "fe len(3) fb len(1) len(1) " + ttl + key("c"), ""},
 		{"fb len(1) len(0) " + key("a") + "fe len(0) fb len(1) len(1) " + ttl + key("b"), ""}, // selected twice
 		{"fb len(5) len(0) " + key("a"), "the dump announces 5 keys in database 0, 1 came"},
-		{"fe len(7) fb len(1) len(1) " + key("a"), "the dump announces 1 keys with a TTL in database 7, 0 came"},
+		{"fe len(7) fb len(1) len(1) " + key("a"), "the dump announces 1 key with a TTL in database 7, 0 came"},
 		{"fe len(9) fb len(3) len(0) fe len(2) fb len(0) len(0) " + key("a"), "the dump announces 3 keys in database 9, 0 came, and 0 keys in database 2, 1 came"},
 		{"fb len64(18446744073709551615) len(0) " + key("a"), "announces 18446744073709551615 keys in database 0, 1 came"},
 	} {

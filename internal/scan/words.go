@@ -85,9 +85,9 @@ func (d *Dump) announced() string {
 		text := ""
 		switch {
 		case h.Keys != c.keys:
-			text = fmt.Sprintf("%d keys in database %d, %d came", h.Keys, db, c.keys)
+			text = fmt.Sprintf("%s in database %d, %d came", keysOf(h.Keys), db, c.keys)
 		case h.Expires != c.expires:
-			text = fmt.Sprintf("%d keys with a TTL in database %d, %d came", h.Expires, db, c.expires)
+			text = fmt.Sprintf("%s with a TTL in database %d, %d came", keysOf(h.Expires), db, c.expires)
 		default:
 			continue
 		}
@@ -105,6 +105,13 @@ func (d *Dump) announced() string {
 		text += fmt.Sprintf(", and as wrongly of %d more databases", more)
 	}
 	return text
+}
+
+func keysOf(n uint64) string {
+	if n == 1 {
+		return "1 key"
+	}
+	return fmt.Sprintf("%d keys", n)
 }
 
 // rest says in words what follows the dump, in its file and in others.
@@ -151,6 +158,9 @@ func (d *Dump) Damage() string {
 		part = fmt.Sprintf(", %s of its %s", output.Share(float64(d.Src.Bytes)/float64(d.In.Size)), output.Bytes(d.In.Size))
 	}
 	keys := output.Count(d.Src.Keys) + " keys were read from "
+	if d.Src.Keys == 1 {
+		keys = "1 key was read from "
+	}
 	if hint := d.R.Info().HintKeys; hint > uint64(d.Src.Keys) && hint < 1<<62 {
 		keys = fmt.Sprintf("%s keys (of %s announced so far) were read from ", output.Count(d.Src.Keys), output.Count(int64(hint)))
 	}
