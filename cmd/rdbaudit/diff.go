@@ -220,7 +220,7 @@ func (run *diffRun) read() (*output.Diff, error) {
 	n := len(run.moments)
 	first, last := run.moments[0], run.moments[n-1]
 	// All sides are held at once: let no garbage of the reading lie beside them.
-	defer debug.SetGCPercent(debug.SetGCPercent(50))
+	defer collectLate(50)()
 	tables := run.opts.TableMemory
 	run.opts.TableMemory = max(tables/int64(n+1), 1<<20) // all sides are held at once, and a part for the comparison
 	keys := !run.noKeys && first.inputs != nil && last.inputs != nil

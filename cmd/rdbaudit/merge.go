@@ -7,7 +7,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -180,7 +179,7 @@ func (f *reportFlags) ofParts(e *env, p *scan.Part, opts *aggregate.Options) err
 func (f *reportFlags) readParts(e *env, paths []string, memory int64, all *scan.Part) (*scan.Part, error) {
 	// Each part is garbage once it is merged: without this it would take as much
 	// again as the tables.
-	defer debug.SetGCPercent(debug.SetGCPercent(50))
+	defer collectLate(50)()
 	var total, read atomic.Int64
 	for _, path := range paths {
 		if st, err := os.Stat(path); err == nil {

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -278,9 +277,7 @@ func (f *reportFlags) run(e *env, args []string) error {
 			return err
 		}
 	}
-	// Tables hold few pointers: to collect twice as often costs little, and
-	// what is garbage beside them takes half as much.
-	defer debug.SetGCPercent(debug.SetGCPercent(50))
+	defer collectLate(25)()
 	part, err := f.read(e, inputs, opts)
 	if err != nil {
 		return err
