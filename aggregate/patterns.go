@@ -23,6 +23,9 @@ type Patterns struct {
 	budget int64
 	it     item
 	warmed uint64 // what warming the caches returned, so that it is done
+	// Of sweeps, kept for the next: a table that is full is swept again and again.
+	victims []bool
+	counts  []uint16
 }
 
 // NewPatterns makes the analysis "patterns".
@@ -172,7 +175,8 @@ func (p *Patterns) sweep(percent int64) {
 		}
 	}
 	limit := histBucket(sizes.Percentile(min(100, need*100/sizes.Len()+1)))
-	victims := make([]bool, t.count)
+	p.victims = emptied(p.victims, int(t.count))
+	victims := p.victims
 
 	// How many victims would share a pattern with a wildcard here or there.
 	// Counters are found by a hash that may collide: that costs a worse choice
@@ -181,7 +185,8 @@ func (p *Patterns) sweep(percent int64) {
 	for size < 2*int(t.count) && size < 1<<22 {
 		size *= 2
 	}
-	counts := make([]uint16, size) // that stop at the largest number
+	p.counts = emptied(p.counts, size)
+	counts := p.counts // that stop at the largest number
 	mask := uint64(len(counts) - 1)
 	var f folds
 	for i := range t.count {
@@ -220,6 +225,16 @@ func (p *Patterns) sweep(percent int64) {
 		t.shut.note(k, all)
 		return appendFolded(dst, text, f.at[k], all), true
 	})
+}
+
+// emptied is a list of n zeros, in the memory of list if that is enough.
+func emptied[T any](list []T, n int) []T {
+	if cap(list) < n {
+		return make([]T, n)
+	}
+	list = list[:n]
+	clear(list)
+	return list
 }
 
 // segmentEnd is where the segment whose mark is at i ends.
