@@ -24,6 +24,11 @@ type Audit struct {
 		row  *auditRow
 	}
 	sorted []namedRow // of rows and other, by pattern in marked form; nil: to be made
+	// Once rows were dropped: the most that one of them weighed, who gets a row
+	// all the same, and rows to use again.
+	floor int64
+	gate  *gate
+	free  []*auditRow
 }
 
 // namedRow is a row with its printed pattern.
@@ -33,8 +38,9 @@ type namedRow struct {
 }
 
 // maxAuditRows bounds the patterns told apart; a row is about 450 bytes, and
-// 1900 more if all that can be is found.
-const maxAuditRows = 10_000
+// 1900 more if all that can be is found. When there are more, those with the
+// least to say about them are counted together.
+const maxAuditRows = 5000
 
 // switched sums keys that would be held another way.
 type switched struct {
@@ -121,7 +127,11 @@ func (a *Audit) addItem(it *item) {
 	if !far && it.r.Slack <= 0 && !audited(it.r.Audit) {
 		return
 	}
-	row := a.row(it.hash, it.text)
+	n := int64(0) // of what is found
+	if far || it.r.Slack > 0 || found(it.r.Audit) {
+		n = it.n
+	}
+	row := a.row(it.hash, it.text, n)
 	if far {
 		row.markTTL(it)
 	}
@@ -136,6 +146,11 @@ func (a *Audit) addItem(it *item) {
 // audited says whether there is anything to count.
 func audited(x *estimate.Audit) bool {
 	return x != nil && (x.Packed > 0 || x.Squeezed > 0 || x.JSON != estimate.JSONUnseen || x.Pieces > 0 || x.Unpacked > 0 || x.Stream != nil)
+}
+
+// found says whether there is more to count than that somebody looked.
+func found(x *estimate.Audit) bool {
+	return x.Packed > 0 || x.Squeezed > 0 || x.JSON == estimate.JSONObject || x.Pieces > 0 || x.Unpacked > 0 || x.Stream != nil
 }
 
 // add counts in the row of its pattern what an audit says of a record.
@@ -172,9 +187,9 @@ func (a *Audit) add(r *estimate.Record, row *auditRow) {
 	}
 }
 
-// row is that of a pattern in marked form; hash is of the pattern, by whatever
-// rule, always the same.
-func (a *Audit) row(hash uint32, pattern []byte) *auditRow {
+// row is that of a pattern in marked form, of which something was found in n
+// bytes; hash is of the pattern, by whatever rule, always the same.
+func (a *Audit) row(hash uint32, pattern []byte, n int64) *auditRow {
 	late := &a.late[hash%uint32(len(a.late))]
 	if late.row != nil && late.hash == hash && late.row.pattern == string(pattern) {
 		return late.row
@@ -182,14 +197,72 @@ func (a *Audit) row(hash uint32, pattern []byte) *auditRow {
 	row := a.rows[string(pattern)]
 	if row == nil {
 		a.sorted = nil
-		if len(a.rows) >= maxAuditRows {
+		if a.gate != nil && n <= a.floor && a.gate.turnsAway(pattern) {
 			return &a.other
 		}
-		row = &auditRow{pattern: string(pattern)}
+		if len(a.rows) >= maxAuditRows {
+			a.shrink(maxAuditRows / 2)
+		}
+		row = &auditRow{}
+		if n := len(a.free); n > 0 {
+			row, a.free = a.free[n-1], a.free[:n-1]
+		}
+		row.pattern = string(pattern)
 		a.rows[row.pattern] = row
 	}
 	late.hash, late.row = hash, row
 	return row
+}
+
+// shrink keeps the n rows that weigh most and counts the others together.
+func (a *Audit) shrink(n int) {
+	if len(a.rows) <= n {
+		return
+	}
+	type weighed struct {
+		row    *auditRow
+		weight int64
+	}
+	list := make([]weighed, 0, len(a.rows))
+	for _, row := range a.rows {
+		list = append(list, weighed{row, row.weight()})
+	}
+	slices.SortFunc(list, func(x, y weighed) int {
+		return cmp.Or(cmp.Compare(y.weight, x.weight), cmp.Compare(x.row.pattern, y.row.pattern))
+	})
+	a.floor = max(a.floor, list[n].weight)
+	if a.gate == nil {
+		a.gate = &gate{}
+	}
+	for _, x := range list[n:] {
+		delete(a.rows, x.row.pattern)
+		a.other.merge(x.row)
+		*x.row = auditRow{}
+		a.free = append(a.free, x.row)
+	}
+	clear(a.late[:])
+	a.sorted = nil
+}
+
+// weight is the bytes of what was found: a row of which nothing was is as good as none.
+func (r *auditRow) weight() int64 {
+	n := addSaturating(r.json.before, r.squeeze.before)
+	for _, list := range [][]switched{r.lost, r.past} {
+		for t := range list {
+			n = addSaturating(n, list[t].before)
+		}
+	}
+	if r.marks != nil {
+		for i := range r.marks {
+			n = addSaturating(n, r.marks[i].before)
+		}
+	}
+	for _, in := range []*inner{r.inner, r.large} {
+		if in != nil {
+			n = addSaturating(n, in.before)
+		}
+	}
+	return n
 }
 
 // seen counts a value that was looked into for JSON.
@@ -315,16 +388,17 @@ func (a *Audit) Merge(other Analysis) error {
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		switch row := a.rows[name]; {
-		case row != nil:
+		if row := a.rows[name]; row != nil {
 			row.merge(o.rows[name])
-		case len(a.rows) < maxAuditRows:
+		} else {
 			a.rows[name] = o.rows[name]
-		default:
-			a.other.merge(o.rows[name])
 		}
 	}
 	a.other.merge(&o.other)
+	a.floor = max(a.floor, o.floor)
+	if len(a.rows) > maxAuditRows {
+		a.shrink(maxAuditRows / 4 * 3) // and not again for the very next part
+	}
 	return nil
 }
 
@@ -427,7 +501,7 @@ func (a *Audit) Tables(*Totals) []Table {
 	})
 	slices.SortStableFunc(table.Rows, func(x, y []Cell) int { return cmp.Compare(y[6].I, x[6].I) })
 	if a.other.keys() > 0 {
-		table.Notes = append(table.Notes, fmt.Sprintf("more than %d patterns: the rest is in the row *", maxAuditRows))
+		table.Notes = append(table.Notes, fmt.Sprintf("more than %d patterns: those with the fewest bytes are in the row *", maxAuditRows))
 	}
 	if len(table.Rows) == 0 {
 		return nil
@@ -437,7 +511,7 @@ func (a *Audit) Tables(*Totals) []Table {
 
 func (a *Audit) code(c *coder) {
 	names := slices.Sorted(maps.Keys(a.rows))
-	eachOf(c, &names, maxAuditRows, func(name *string) {
+	eachOf(c, &names, 2*maxAuditRows, func(name *string) { // twice: as many as older parts may hold
 		if c.marked(a.p, name); c.err != nil {
 			return
 		}
@@ -451,6 +525,7 @@ func (a *Audit) code(c *coder) {
 	a.other.code(c)
 	if c.reads {
 		a.sorted = nil
+		a.shrink(maxAuditRows)
 	}
 }
 

@@ -170,7 +170,7 @@ func TestMergeLarge(t *testing.T) {
 	all := newSet(t, o)
 	parts := []*Set{newSet(t, o), newSet(t, o), newSet(t, o)}
 	for i, r := range randomRecords(rng, 60_000) {
-		if i%3 > 0 {
+		if i%12 > 0 {
 			r.Key = append(r.Key, ":"+word(rng)...)
 			r.Audit, r.Expiry = nil, estimate.NoExpiry // an audit tells fewer patterns apart
 		}

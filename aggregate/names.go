@@ -21,7 +21,7 @@ type Names struct {
 	rows    map[string]*namesRow // by pattern in marked form
 	other   namesRow             // of what the cap has pushed out: keys, bytes and names alone
 	free    []*namesRow          // rows to use again
-	gate    []uint64             // once rows were dropped: patterns seen lately, of those that have no row
+	gate    *gate                // once rows were dropped
 	buf     []byte
 	printed []printed
 	probes  map[*estimate.Config]*estimate.Probe
@@ -231,7 +231,7 @@ func (a *Names) row(r *estimate.Record, hash uint32, pattern []byte) *namesRow {
 	}
 	row := a.rows[string(pattern)]
 	if row == nil {
-		if a.turnsAway(pattern) {
+		if a.gate != nil && a.gate.turnsAway(pattern) {
 			return nil
 		}
 		if len(a.rows) == maxNamesRows {
@@ -252,25 +252,6 @@ func (a *Names) row(r *estimate.Record, hash uint32, pattern []byte) *namesRow {
 // maxProbes is how many are kept.
 const maxProbes = 16
 
-// gateSize is how many patterns are remembered as seen once.
-const gateSize = 4096
-
-// turnsAway says whether a pattern without a row gets none, because rows are
-// scarce and it has not been seen lately. Patterns that come once only would
-// otherwise push each other out all the time.
-func (a *Names) turnsAway(pattern []byte) bool {
-	if a.gate == nil {
-		return false
-	}
-	h := hashSegment(pattern)
-	at := &a.gate[h%gateSize]
-	if *at == h {
-		return false
-	}
-	*at = h
-	return true
-}
-
 // drop makes room: the half of the rows with the fewest bytes goes.
 func (a *Names) drop() {
 	type named struct {
@@ -288,7 +269,7 @@ func (a *Names) drop() {
 		return cmp.Compare(x.name, y.name)
 	})
 	if a.gate == nil {
-		a.gate = make([]uint64, gateSize)
+		a.gate = &gate{}
 	}
 	for _, x := range list[:len(list)/2] {
 		a.other.keys += x.row.keys

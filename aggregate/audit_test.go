@@ -1,0 +1,105 @@
+package aggregate
+
+import (
+	"fmt"
+	"testing"
+
+	"rdbaudit/estimate"
+)
+
+// auditSums adds up the audit's table by kind and type.
+func auditSums(t *testing.T, s *Set) (sums map[string][3]int64, patterns map[string]bool) {
+	sums, patterns = make(map[string][3]int64), make(map[string]bool)
+	for _, table := range s.audit.Tables(nil) {
+		for _, r := range table.Rows {
+			sum := sums[r[1].S+" "+r[2].S]
+			for i, c := range []int{3, 4, 5} {
+				sum[i] += r[c].I
+			}
+			sums[r[1].S+" "+r[2].S] = sum
+			patterns[r[0].S] = true
+		}
+	}
+	return sums, patterns
+}
+
+// TestAuditFull: among any number of patterns of which nothing is found, or
+// little, those of which much is have their rows whenever they come, and
+// nothing is missing from the sums.
+func TestAuditFull(t *testing.T) {
+	rng := newRand(t)
+	o := &Options{Now: now}
+	parts := []*Set{newSet(t, o), newSet(t, o), newSet(t, o)}
+	want := make(map[string][3]int64)
+	count := func(kind string, r *estimate.Record, after int64) {
+		sum := want[kind]
+		want[kind] = [3]int64{sum[0] + 1, sum[1] + r.Alloc, sum[2] + after}
+	}
+	big := make(map[string]bool)
+	const n = 8 * maxAuditRows
+	for i := range n {
+		r := cappedRecord(word(rng)+":"+word(rng)+":"+word(rng), 64)
+		r.Audit = &estimate.Audit{JSON: estimate.JSONNone}
+		switch {
+		case i%400 == 399: // one large key
+			name := "large" + word(rng)
+			r.Key, r.Alloc, r.Type, r.Encoding = []byte(name), 1<<20, estimate.Hash, estimate.Hashtable
+			r.Audit = &estimate.Audit{Packed: 1 << 19, Over: estimate.OverEntries}
+			count("packed hash", r, 1<<19)
+			big[name] = true
+		case i%400 == 200 && i > n/2: // some small ones of one pattern, which come late
+			name := fmt.Sprintf("many:%d", i)
+			for range 40 {
+				r := cappedRecord(name, 4096)
+				r.Type, r.Encoding = estimate.Set, estimate.Hashtable
+				r.Audit = &estimate.Audit{Packed: 1024, Over: estimate.OverValue}
+				count("packed set", r, 1024)
+				parts[rng.IntN(len(parts))].Add(r)
+			}
+			big["many:{num}"] = true
+			continue
+		case i%2 == 1: // and one of little weight
+			r.Type, r.Encoding = estimate.ZSet, estimate.Skiplist
+			r.Audit = &estimate.Audit{Packed: 32, Over: estimate.OverValue}
+			count("packed zset", r, 32)
+		}
+		parts[rng.IntN(len(parts))].Add(r)
+	}
+	check := func(s *Set) {
+		t.Helper()
+		if len(s.audit.rows) > maxAuditRows {
+			t.Errorf("%d rows", len(s.audit.rows))
+		}
+		for _, row := range s.audit.rows {
+			if s.audit.rows[row.pattern] != row {
+				t.Fatalf("%q is a row of another name", row.pattern)
+			}
+		}
+	}
+	for _, s := range parts {
+		check(s)
+	}
+	for _, s := range parts[1:] {
+		if err := parts[0].Merge(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check(parts[0])
+	sums, patterns := auditSums(t, parts[0])
+	for kind, sum := range want {
+		if sums[kind] != sum {
+			t.Errorf("%s: %v, not %v", kind, sums[kind], sum)
+		}
+	}
+	if len(sums) != len(want) {
+		t.Errorf("%d sums, not %d", len(sums), len(want))
+	}
+	for name := range big {
+		if !patterns[name] {
+			t.Errorf("%s has no row", name)
+		}
+	}
+	if !patterns["*"] {
+		t.Error("nothing was counted together: the test shows nothing")
+	}
+}
