@@ -30,6 +30,7 @@ type Dump struct {
 	Config     estimate.Config
 	Verified   bool
 	From       string // how the server line was found
+	mode       bool   // whether Config.Cluster was given, whatever the dump shows
 	Src        output.Source
 	Proven     estimate.Limits
 	counted    map[uint64]*dbCount
@@ -57,6 +58,7 @@ func Open(ctx context.Context, stdin io.Reader, in source.Input, model *Model) (
 	info := d.R.Info()
 	if model != nil {
 		d.Config, d.Verified, d.From = model.Resolve(info)
+		d.mode = model.Cluster == "on" || model.Cluster == "off"
 	}
 	d.Src.Format = info.Format()
 	d.Src.Server = serverOf(info)
@@ -159,7 +161,7 @@ func (d *Dump) Finish(err error) {
 	if err != nil {
 		d.Err, d.Src.Error = err, err.Error()
 	}
-	if d.Config.Line != nil && !d.Config.Cluster && info.Cluster {
+	if d.Config.Line != nil && info.Cluster && !d.mode {
 		d.Config.Cluster = true
 	}
 }
