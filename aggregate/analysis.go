@@ -159,8 +159,9 @@ func (o *Options) Measure(r *estimate.Record) int64 {
 }
 
 // Analysis adds up records. Sums are integers, so that the result does not
-// depend on the order of records, files or workers. It is not safe for
-// concurrent use: give each worker its own and merge.
+// depend on the order of records, files or workers; where a table has been
+// full, what is told apart may, the sums do not. It is not safe for concurrent
+// use: give each worker its own and merge.
 type Analysis interface {
 	// Add counts one record; it copies whatever it keeps.
 	Add(*estimate.Record)

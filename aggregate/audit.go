@@ -24,8 +24,8 @@ type Audit struct {
 		row  *auditRow
 	}
 	sorted []namedRow // of rows and other, by pattern in marked form; nil: to be made
-	// Once rows were dropped: the most that one of them weighed, who gets a row
-	// all the same, and rows to use again.
+	// Once rows were dropped: the bytes above which a key gets a row at once,
+	// the most that let one of them in; who gets one all the same; and rows to use again.
 	floor int64
 	gate  *gate
 	free  []*auditRow
@@ -60,6 +60,7 @@ const auditTypes = int(estimate.NumTypes)
 
 type auditRow struct {
 	pattern string     // in marked form
+	first   int64      // bytes of which something was found when it got its row; of no part
 	lost    []switched // by type: tables that limits keep from being packed; nil: none
 	past    []switched // by type: tables that only their past keeps so; nil: none
 	json    switched   // JSON objects among those looked at, as hashes
@@ -207,7 +208,7 @@ func (a *Audit) row(hash uint32, pattern []byte, n int64) *auditRow {
 		if n := len(a.free); n > 0 {
 			row, a.free = a.free[n-1], a.free[:n-1]
 		}
-		row.pattern = string(pattern)
+		row.pattern, row.first = string(pattern), n
 		a.rows[row.pattern] = row
 	}
 	late.hash, late.row = hash, row
@@ -230,15 +231,19 @@ func (a *Audit) shrink(n int) {
 	slices.SortFunc(list, func(x, y weighed) int {
 		return cmp.Or(cmp.Compare(y.weight, x.weight), cmp.Compare(x.row.pattern, y.row.pattern))
 	})
-	a.floor = max(a.floor, list[n].weight)
 	if a.gate == nil {
 		a.gate = &gate{}
 	}
 	for _, x := range list[n:] {
 		delete(a.rows, x.row.pattern)
 		a.other.merge(x.row)
+		// In the unit that keys are held against it: what was found may be the
+		// values alone.
+		a.floor = max(a.floor, x.row.first)
 		*x.row = auditRow{}
-		a.free = append(a.free, x.row)
+		if len(a.free) < maxAuditRows { // merging brings rows and uses none of these
+			a.free = append(a.free, x.row)
+		}
 	}
 	clear(a.late[:])
 	a.sorted = nil
@@ -457,6 +462,14 @@ func (r *auditRow) keys() int64 {
 	return n
 }
 
+// partial says in words what a full table lacks; empty if it lacks nothing.
+func (a *Audit) partial() string {
+	if a.other.keys() == 0 {
+		return ""
+	}
+	return fmt.Sprintf("more than %d patterns have something to audit: those with the fewest bytes found are under *, and keys of others that came while these had no row; the sums are exact", maxAuditRows)
+}
+
 // Tables renders the table "audit": what each pattern would save.
 func (a *Audit) Tables(*Totals) []Table {
 	table := Table{Name: "audit", Title: "What other encodings would take", Columns: []Column{
@@ -500,8 +513,8 @@ func (a *Audit) Tables(*Totals) []Table {
 		put(pattern, "lzf", "string", &r.squeeze, all)
 	})
 	slices.SortStableFunc(table.Rows, func(x, y []Cell) int { return cmp.Compare(y[6].I, x[6].I) })
-	if a.other.keys() > 0 {
-		table.Notes = append(table.Notes, fmt.Sprintf("more than %d patterns: those with the fewest bytes are in the row *", maxAuditRows))
+	if say := a.partial(); say != "" {
+		table.Notes = append(table.Notes, say)
 	}
 	if len(table.Rows) == 0 {
 		return nil

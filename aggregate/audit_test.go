@@ -103,3 +103,41 @@ func TestAuditFull(t *testing.T) {
 		t.Error("nothing was counted together: the test shows nothing")
 	}
 }
+
+// TestAuditGate: keys of which as much is found as of those that were dropped
+// come in only when their pattern is seen again, whatever the values alone
+// take; and merging keeps no rows that nobody uses.
+func TestAuditGate(t *testing.T) {
+	rng := newRand(t)
+	squeezed := func() *estimate.Record {
+		r := cappedRecord(word(rng)+":"+word(rng)+":"+word(rng), 4096)
+		r.Largest, r.Audit = 64, &estimate.Audit{Squeezed: 32}
+		return r
+	}
+	s := newSet(t, &Options{Now: now})
+	for range maxAuditRows + 1 {
+		s.Add(squeezed())
+	}
+	rows := len(s.audit.rows)
+	for range 1000 {
+		s.Add(squeezed())
+	}
+	if n := len(s.audit.rows) - rows; n > 10 {
+		t.Errorf("%d of 1000 patterns that come once got a row", n)
+	}
+	if s.AuditPartial() == "" {
+		t.Error("nothing says that the rows are not whole")
+	}
+	for range 6 {
+		o := newSet(t, &Options{Now: now})
+		for range 4000 {
+			o.Add(squeezed())
+		}
+		if err := s.Merge(o); err != nil {
+			t.Fatal(err)
+		}
+		if len(s.audit.free) > maxAuditRows || len(s.audit.rows) > maxAuditRows {
+			t.Fatalf("%d rows, %d free", len(s.audit.rows), len(s.audit.free))
+		}
+	}
+}

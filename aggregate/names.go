@@ -277,7 +277,9 @@ func (a *Names) drop() {
 		a.other.names += x.row.names
 		delete(a.rows, x.name)
 		*x.row = namesRow{}
-		a.free = append(a.free, x.row)
+		if len(a.free) < maxNamesRows { // merging brings rows and uses none of these
+			a.free = append(a.free, x.row)
+		}
 	}
 	clear(a.late[:])
 }

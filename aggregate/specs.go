@@ -291,6 +291,10 @@ func (s *Set) Tables() []Table {
 // Totals are the sums so far; they go on changing with Add and Merge.
 func (s *Set) Totals() *Totals { return s.totals }
 
+// AuditPartial says in words what findings by pattern lack because the audit's
+// table was full; empty if it was not.
+func (s *Set) AuditPartial() string { return s.audit.partial() }
+
 // Patterns is the pattern analysis, for what its tables do not say.
 func (s *Set) Patterns() *Patterns { return s.patterns }
 

@@ -20,6 +20,10 @@ func collectLate(percent int) (undo func()) {
 	limit := debug.SetMemoryLimit(-1)
 	if limit <= lateHeap { // GOMEMLIMIT is as tight
 		before := debug.SetGCPercent(percent)
+		if before < 0 { // somebody further out collects late already, or wants it off
+			debug.SetGCPercent(before)
+			return func() {}
+		}
 		return func() { debug.SetGCPercent(before) }
 	}
 	before := debug.SetGCPercent(-1)

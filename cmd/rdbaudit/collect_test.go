@@ -39,6 +39,21 @@ func TestCollectLate(t *testing.T) {
 	percent, _ = settings()
 	require.EqualValues(t, 77, percent)
 
+	undo = collectLate(33) // one within another does nothing
+	inner := collectLate(44)
+	require.Eventually(t, func() bool {
+		runtime.GC()
+		percent, limit = settings()
+		return percent == 33 && limit == free
+	}, 10*time.Second, time.Millisecond)
+	inner()
+	percent, limit = settings()
+	require.EqualValues(t, 33, percent)
+	require.Equal(t, free, limit)
+	undo()
+	percent, _ = settings()
+	require.EqualValues(t, 77, percent)
+
 	defer debug.SetMemoryLimit(debug.SetMemoryLimit(lateHeap / 2)) // the user's own, and tighter
 	undo = collectLate(33)
 	percent, limit = settings()

@@ -121,6 +121,9 @@ func (f *reportFlags) renderParts(e *env, paths []string, fresh *scan.Part, targ
 			return err
 		}
 	}
+	// Each part is garbage once it is merged: without this it would take as much
+	// again as the tables.
+	defer collectLate(50)()
 	all, err := f.readParts(e, paths, memory, fresh)
 	if err != nil {
 		return err
@@ -177,9 +180,6 @@ func (f *reportFlags) ofParts(e *env, p *scan.Part, opts *aggregate.Options) err
 
 // readParts merges parts as they are read: the next is read while one is merged.
 func (f *reportFlags) readParts(e *env, paths []string, memory int64, all *scan.Part) (*scan.Part, error) {
-	// Each part is garbage once it is merged: without this it would take as much
-	// again as the tables.
-	defer collectLate(50)()
 	var total, read atomic.Int64
 	for _, path := range paths {
 		if st, err := os.Stat(path); err == nil {

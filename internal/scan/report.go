@@ -291,6 +291,9 @@ func (p *Part) model(rep *output.Report) {
 // notes lists what was not guessed.
 func (p *Part) notes(rep *output.Report) {
 	t := &rep.Totals
+	if say := p.Set.AuditPartial(); say != "" && p.How.Findings {
+		rep.Notes = append(rep.Notes, "Findings: "+say+".")
+	}
 	if t.HistoryKeys > 0 {
 		rep.Notes = append(rep.Notes, fmt.Sprintf("%s collections are hash tables or skip lists although they would fit a packed encoding: they were larger once. "+
 			"A restart packs them; how large their tables still are the dump cannot say.", output.Count(t.HistoryKeys)))
