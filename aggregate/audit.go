@@ -146,7 +146,7 @@ func (a *Audit) addItem(it *item) {
 
 // audited says whether there is anything to count.
 func audited(x *estimate.Audit) bool {
-	return x != nil && (x.Packed > 0 || x.Squeezed > 0 || x.JSON != estimate.JSONUnseen || x.Pieces > 0 || x.Unpacked > 0 || x.Stream != nil)
+	return x != nil && (x.JSON != estimate.JSONUnseen || found(x))
 }
 
 // found says whether there is more to count than that somebody looked.

@@ -120,7 +120,13 @@ func collect(t *testing.T) []byte {
 }
 
 func list(t *testing.T, system string) (list []linked) {
-	dec := json.NewDecoder(bytes.NewReader(run(t, system, "go", "list", "-deps", "-json=Dir,Module", "rdbaudit/cmd/rdbaudit")))
+	c := exec.Command("go", "list", "-deps", "-json=Dir,Module", "rdbaudit/cmd/rdbaudit")
+	c.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+system, "GOARCH=amd64")
+	var stderr bytes.Buffer
+	c.Stderr = &stderr
+	out, err := c.Output()
+	require.NoError(t, err, "%s", stderr.String())
+	dec := json.NewDecoder(bytes.NewReader(out))
 	for {
 		var p linked
 		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
@@ -130,19 +136,6 @@ func list(t *testing.T, system string) (list []linked) {
 		}
 		list = append(list, p)
 	}
-}
-
-func run(t *testing.T, system, name string, args ...string) []byte {
-	c := exec.Command(name, args...)
-	c.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if system != "" {
-		c.Env = append(c.Env, "GOOS="+system, "GOARCH=amd64")
-	}
-	var stderr bytes.Buffer
-	c.Stderr = &stderr
-	out, err := c.Output()
-	require.NoError(t, err, "%s", stderr.String())
-	return out
 }
 
 // licences are the files in a folder that say under what terms its code is.

@@ -29,12 +29,15 @@ func (m *Model) Resolve(info *rdbparse.Info) (c estimate.Config, verified bool, 
 		c.Line, verified, from = estimate.ForInfo(info)
 	}
 	m.apply(&c)
-	if m.Cluster != "on" && m.Cluster != "off" {
+	if !m.clusterGiven() {
 		// Slot information comes after the head: Finish looks again at the end.
 		c.Cluster = c.Cluster || info.Cluster
 	}
 	return c, verified, from
 }
+
+// clusterGiven says whether the mode is given, whatever the dump shows.
+func (m *Model) clusterGiven() bool { return m.Cluster == "on" || m.Cluster == "off" }
 
 // apply sets all that does not depend on the dump.
 func (m *Model) apply(c *estimate.Config) {

@@ -30,7 +30,7 @@ type Dump struct {
 	Config     estimate.Config
 	Verified   bool
 	From       string // how the server line was found
-	mode       bool   // whether Config.Cluster was given, whatever the dump shows
+	mode       bool   // Config.Cluster was given
 	Src        output.Source
 	Proven     estimate.Limits
 	counted    map[uint64]*dbCount
@@ -58,7 +58,7 @@ func Open(ctx context.Context, stdin io.Reader, in source.Input, model *Model) (
 	info := d.R.Info()
 	if model != nil {
 		d.Config, d.Verified, d.From = model.Resolve(info)
-		d.mode = model.Cluster == "on" || model.Cluster == "off"
+		d.mode = model.clusterGiven()
 	}
 	d.Src.Format = info.Format()
 	d.Src.Server = serverOf(info)
