@@ -17,8 +17,13 @@ const lateHeap = 40 << 20
 // while the many collections of a heap that grows from nothing do not. The
 // function that it returns puts everything back.
 func collectLate(percent int) (undo func()) {
+	return collectAfter(lateHeap, percent)
+}
+
+// collectAfter is collectLate for any number of bytes.
+func collectAfter(heap int64, percent int) (undo func()) {
 	limit := debug.SetMemoryLimit(-1)
-	if limit <= lateHeap { // GOMEMLIMIT is as tight
+	if limit <= heap { // GOMEMLIMIT is as tight
 		before := debug.SetGCPercent(percent)
 		if before < 0 { // somebody further out collects late already, or wants it off
 			debug.SetGCPercent(before)
@@ -27,7 +32,7 @@ func collectLate(percent int) (undo func()) {
 		return func() { debug.SetGCPercent(before) }
 	}
 	before := debug.SetGCPercent(-1)
-	debug.SetMemoryLimit(lateHeap)
+	debug.SetMemoryLimit(heap)
 	var mu sync.Mutex
 	over := false
 	// The first collection, which the limit brings about, finds this unused.

@@ -10,9 +10,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestCollectLate: the first collection sets the percentage, and whatever the
+// TestCollectAfter: the first collection sets the percentage, and whatever the
 // caller had comes back, whether or not there was one.
-func TestCollectLate(t *testing.T) {
+func TestCollectAfter(t *testing.T) {
+	// More than the tests before this one leave behind: what they hold would
+	// bring about the first collection at once.
+	const heap = 1 << 40
 	settings := func() (percent, limit uint64) {
 		s := []metrics.Sample{{Name: "/gc/gogc:percent"}, {Name: "/gc/gomemlimit:bytes"}}
 		metrics.Read(s)
@@ -29,22 +32,22 @@ func TestCollectLate(t *testing.T) {
 		}, 10*time.Second, time.Millisecond)
 	}
 
-	undo := collectLate(33)
+	undo := collectAfter(heap, 33)
 	_, limit := settings()
-	require.EqualValues(t, lateHeap, limit)
+	require.EqualValues(t, heap, limit)
 	undo()
 	percent, limit := settings()
 	require.EqualValues(t, 77, percent)
 	require.Equal(t, free, limit)
 
-	undo = collectLate(33)
+	undo = collectAfter(heap, 33)
 	collected()
 	undo()
 	percent, _ = settings()
 	require.EqualValues(t, 77, percent)
 
-	undo = collectLate(33) // one within another does nothing
-	inner := collectLate(44)
+	undo = collectAfter(heap, 33) // one within another does nothing
+	inner := collectAfter(heap, 44)
 	collected()
 	inner()
 	percent, limit = settings()
@@ -54,11 +57,11 @@ func TestCollectLate(t *testing.T) {
 	percent, _ = settings()
 	require.EqualValues(t, 77, percent)
 
-	defer debug.SetMemoryLimit(debug.SetMemoryLimit(lateHeap / 2)) // the user's own, and tighter
-	undo = collectLate(33)
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(heap / 2)) // the user's own, and tighter
+	undo = collectAfter(heap, 33)
 	percent, limit = settings()
 	require.EqualValues(t, 33, percent)
-	require.EqualValues(t, lateHeap/2, limit)
+	require.EqualValues(t, heap/2, limit)
 	undo()
 	percent, _ = settings()
 	require.EqualValues(t, 77, percent)
