@@ -160,6 +160,7 @@ func readOne(ctx context.Context, in source.Input, index int32, o *Options, w *w
 	b := <-w.free
 	b.moment = f.Moment
 	f.Largest = -1
+	turn := int(index)
 	for {
 		rec := b.Next()
 		if err = est.Read(rec); err != nil {
@@ -182,7 +183,8 @@ func readOne(ctx context.Context, in source.Input, index int32, o *Options, w *w
 		rec.Source = index
 		b.Keep(rec)
 		if b.Full() {
-			w.full <- b
+			w.send(b, turn)
+			turn++
 			b = <-w.free
 			b.moment = f.Moment
 			if ctx.Err() != nil {
@@ -190,7 +192,7 @@ func readOne(ctx context.Context, in source.Input, index int32, o *Options, w *w
 			}
 		}
 	}
-	w.full <- b
+	w.send(b, turn)
 	d.Proven = est.Proven()
 	if ctx.Err() == nil {
 		d.Finish(err)
@@ -246,10 +248,11 @@ func (f *Facts) of(d *Dump, o *Options) {
 
 // workers add records up, each in a set of its own.
 type workers struct {
-	full, free chan *Batch
-	sets       []*aggregate.Set
-	also       []func([]estimate.Record) // by worker: who else looks at the records; nil: nobody
-	wait       sync.WaitGroup
+	full []chan *Batch // by worker
+	free chan *Batch
+	sets []*aggregate.Set
+	also []func([]estimate.Record) // by worker: who else looks at the records; nil: nobody
+	wait sync.WaitGroup
 	// floors are what a key of each type must beat to be among the largest. A
 	// floor only rises, so an old one opens too much, never too little.
 	floors      [estimate.NumTypes]atomic.Pointer[aggregate.Floor]
@@ -259,7 +262,7 @@ type workers struct {
 
 // newWorkers starts n workers. The memory for tables is theirs together.
 func newWorkers(o *aggregate.Options, n int) (*workers, error) {
-	w := &workers{full: make(chan *Batch, 2*n), free: make(chan *Batch, 4*n+2), usage: o.Usage, tableMemory: o.TableMemory}
+	w := &workers{free: make(chan *Batch, 4*n+2), usage: o.Usage, tableMemory: o.TableMemory}
 	share := *o
 	if share.TableMemory > 0 {
 		share.TableMemory /= int64(n)
@@ -272,6 +275,7 @@ func newWorkers(o *aggregate.Options, n int) (*workers, error) {
 			return nil, err
 		}
 		w.sets = append(w.sets, set)
+		w.full = append(w.full, make(chan *Batch, 3))
 	}
 	for range cap(w.free) {
 		w.free <- &Batch{}
@@ -283,10 +287,15 @@ func newWorkers(o *aggregate.Options, n int) (*workers, error) {
 	return w, nil
 }
 
+// send gives a batch to the worker whose turn it is, not to whoever is free:
+// where tables are full, what is folded depends on who has counted what, and a
+// report of one dump is to be the same each time.
+func (w *workers) send(b *Batch, turn int) { w.full[turn%len(w.full)] <- b }
+
 func (w *workers) work(i int) {
 	defer w.wait.Done()
 	set := w.sets[i]
-	for b := range w.full {
+	for b := range w.full[i] {
 		set.SetMoment(b.moment)
 		records := b.Records()
 		set.AddBatch(records)
@@ -312,7 +321,9 @@ func (w *workers) raise(set *aggregate.Set) {
 
 // end waits for the workers and merges what they have.
 func (w *workers) end() (*aggregate.Set, error) {
-	close(w.full)
+	for _, full := range w.full {
+		close(full)
+	}
 	w.wait.Wait()
 	w.sets[0].SetTableMemory(w.tableMemory) // as the others are merged into it
 	for _, set := range w.sets[1:] {
