@@ -51,6 +51,11 @@ func (s *sizer) setBuilds(n int64) bool {
 	return s.Loaded && n <= s.Limits.SetIntset || s.Audit && n <= auditEntries
 }
 
+// textMatters says whether the texts of members to come matter for a set, some
+// of which were seen: where no set is a listpack, the first that is no integer
+// has told all.
+func (s *sizer) textMatters() bool { return s.build && (s.l.setListpack || s.firstText < 0) }
+
 // setWasInts says whether it matters if a set of n was an intset before it
 // became a table: before 7.2 that sized the table. One member tells, as far as
 // it can be told.

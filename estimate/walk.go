@@ -636,7 +636,17 @@ func (e *Estimator) set() error {
 			}
 			return e.lengths((*sizer).memberLengths, (*sizer).endSet, 1)
 		}
-		return e.texts((*sizer).members, (*sizer).endSet, 1)
+		for e.textMatters() {
+			n, err := e.r.Items(e.items[:min(len(e.items), 8+int(e.elems))])
+			if err == io.EOF {
+				return e.ends((*sizer).endSet)
+			}
+			if err != nil {
+				return err
+			}
+			e.addTexts(e.items[:n], (*sizer).members, 1)
+		}
+		return e.lengths((*sizer).memberLengths, (*sizer).endSet, 1)
 	}
 	p, err := e.r.Part()
 	if err == io.EOF {
@@ -740,10 +750,26 @@ func (e *Estimator) lengths(add func(*sizer, []int64), end func(*sizer), per int
 			add(s, lens)
 		}
 	}
+	return e.ends(end)
+}
+
+// ends has all sizers end a value.
+func (e *Estimator) ends(end func(*sizer)) error {
 	for _, s := range e.sizers {
 		end(s)
 	}
 	return nil
+}
+
+// textMatters says whether any sizer wants to see the texts of the members of
+// a set that are still to come.
+func (e *Estimator) textMatters() bool {
+	for _, s := range e.sizers {
+		if s.textMatters() {
+			return true
+		}
+	}
+	return false
 }
 
 // texts walks a value stored element by element of which the texts matter too.
@@ -757,17 +783,17 @@ func (e *Estimator) texts(add func(*sizer, []rdbparse.Item), end func(*sizer), p
 		if err != nil {
 			return err
 		}
-		e.elems += int64(n / per)
-		items := e.items[:n]
-		for _, s := range e.sizers {
-			add(s, items)
-		}
-		e.large = max(e.large, e.sizers[0].longest)
+		e.addTexts(e.items[:n], add, per)
 	}
+	return e.ends(end)
+}
+
+func (e *Estimator) addTexts(items []rdbparse.Item, add func(*sizer, []rdbparse.Item), per int) {
+	e.elems += int64(len(items) / per)
 	for _, s := range e.sizers {
-		end(s)
+		add(s, items)
 	}
-	return nil
+	e.large = max(e.large, e.sizers[0].longest)
 }
 
 // empty is a collection without elements, which servers do not load.
