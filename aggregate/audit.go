@@ -61,6 +61,7 @@ const auditTypes = int(estimate.NumTypes)
 type auditRow struct {
 	pattern string     // in marked form
 	first   int64      // bytes of which something was found when it got its row; of no part
+	late    bool       // others were dropped before it got its row: keys may be missing
 	lost    []switched // by type: tables that limits keep from being packed; nil: none
 	past    []switched // by type: tables that only their past keeps so; nil: none
 	json    switched   // JSON objects among those looked at, as hashes
@@ -208,7 +209,7 @@ func (a *Audit) row(hash uint32, pattern []byte, n int64) *auditRow {
 		if n := len(a.free); n > 0 {
 			row, a.free = a.free[n-1], a.free[:n-1]
 		}
-		row.pattern, row.first = string(pattern), n
+		row.pattern, row.first, row.late = string(pattern), n, a.gate != nil
 		a.rows[row.pattern] = row
 	}
 	late.hash, late.row = hash, row
@@ -351,6 +352,7 @@ func (s *switched) merge(o *switched) {
 }
 
 func (r *auditRow) merge(o *auditRow) {
+	r.late = r.late || o.late
 	for t := range o.lost {
 		ofType(&r.lost, estimate.Type(t)).merge(&o.lost[t])
 	}
@@ -392,11 +394,19 @@ func (a *Audit) Merge(other Analysis) error {
 		names = append(names, name)
 	}
 	slices.Sort(names)
+	if o.dropped() {
+		for name, row := range a.rows {
+			row.late = row.late || o.rows[name] == nil
+		}
+	}
+	dropped := a.dropped()
 	for _, name := range names {
+		from := o.rows[name]
 		if row := a.rows[name]; row != nil {
-			row.merge(o.rows[name])
+			row.merge(from)
 		} else {
-			a.rows[name] = o.rows[name]
+			from.late = from.late || dropped
+			a.rows[name] = from
 		}
 	}
 	a.other.merge(&o.other)
@@ -461,6 +471,9 @@ func (r *auditRow) keys() int64 {
 	}
 	return n
 }
+
+// dropped says whether rows were dropped, here or in a part that was merged.
+func (a *Audit) dropped() bool { return a.gate != nil || a.other.keys() > 0 }
 
 // partial says in words what a full table lacks; empty if it lacks nothing.
 func (a *Audit) partial() string {
@@ -530,6 +543,10 @@ func (a *Audit) code(c *coder) {
 		}
 		row := a.rows[*name]
 		if c.reads {
+			if row != nil {
+				c.fail("a pattern twice")
+				return
+			}
 			row = &auditRow{pattern: *name}
 			a.rows[*name] = row
 		}
@@ -543,17 +560,26 @@ func (a *Audit) code(c *coder) {
 }
 
 func (r *auditRow) code(c *coder) {
-	lists := func(list *[]switched) {
-		there := *list != nil
-		c.bool(&there)
-		if there {
+	lists := func(list *[]switched, late *bool) {
+		const isThere, isLate = 1, 2
+		flags := 0
+		if *list != nil {
+			flags |= isThere
+		}
+		if *late {
+			flags |= isLate
+		}
+		small(c, &flags, 4)
+		*late = flags&isLate != 0
+		if flags&isThere != 0 {
 			for t := range auditTypes {
 				ofType(list, estimate.Type(t)).code(c)
 			}
 		}
 	}
-	lists(&r.lost)
-	lists(&r.past)
+	never := false
+	lists(&r.lost, &r.late)
+	lists(&r.past, &never)
 	r.json.code(c)
 	c.spread(&r.packed)
 	c.sum(&r.allow[0], &r.allow[1], &r.looked, &r.loose)

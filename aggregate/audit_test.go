@@ -1,7 +1,11 @@
 package aggregate
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	"rdbaudit/estimate"
@@ -138,6 +142,103 @@ func TestAuditGate(t *testing.T) {
 		}
 		if len(s.audit.free) > maxAuditRows || len(s.audit.rows) > maxAuditRows {
 			t.Fatalf("%d rows, %d free", len(s.audit.rows), len(s.audit.free))
+		}
+	}
+}
+
+// TestAuditLate: what is found of patterns that got their rows after others had
+// lost theirs is said to be a least, also after merging and in parts; what is
+// found of others is not.
+func TestAuditLate(t *testing.T) {
+	rng := newRand(t)
+	o := &Options{Now: now}
+	add := func(s *Set, name string) {
+		for i := range 100 {
+			r := cappedRecord(fmt.Sprintf("%s:%d", name, i), 1<<20)
+			r.Type, r.Encoding = estimate.Hash, estimate.Hashtable
+			r.Audit = &estimate.Audit{Packed: 1 << 19, Over: estimate.OverEntries}
+			s.Add(r)
+		}
+	}
+	fill := func(s *Set) {
+		for range maxAuditRows + 1 {
+			r := cappedRecord(word(rng)+":"+word(rng)+":"+word(rng), 64)
+			r.Largest, r.Audit = 64, &estimate.Audit{Squeezed: 32}
+			s.Add(r)
+		}
+	}
+	check := func(s *Set, want map[string]bool) {
+		t.Helper()
+		b := s.AppendPart(nil, 1)
+		back, err := ReadPart(b, 0, 1, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range []*Set{s, back} {
+			found := 0
+			for _, f := range s.Findings(s.Tables(), AuditOptions{Line: "redis-7.0"}) {
+				if late, ok := want[f.Pattern]; ok && f.Kind == "compact-encoding-lost" {
+					found++
+					if strings.HasPrefix(f.Sure, "at least") != late || f.Keys != 100 {
+						t.Errorf("%s: %d keys, %s", f.Pattern, f.Keys, f.Sure)
+					}
+				}
+			}
+			if found != len(want) {
+				t.Errorf("%d of %d findings", found, len(want))
+			}
+		}
+	}
+	full := func() *Set {
+		s := newSet(t, o)
+		add(s, "early")
+		fill(s)
+		add(s, "late")
+		return s
+	}
+	s := newSet(t, o)
+	add(s, "early")
+	check(s, map[string]bool{"early:{num}": false})
+	check(full(), map[string]bool{"early:{num}": false, "late:{num}": true})
+
+	other := func() *Set {
+		s := newSet(t, o)
+		add(s, "other")
+		return s
+	}
+	want := map[string]bool{"early:{num}": false, "late:{num}": true, "other:{num}": true}
+	for _, pair := range [][2]*Set{{full(), other()}, {other(), full()}} {
+		if err := pair[0].Merge(pair[1]); err != nil {
+			t.Fatal(err)
+		}
+		check(pair[0], want)
+	}
+}
+
+// TestPatternTwice: a part that has a pattern twice is refused.
+func TestPatternTwice(t *testing.T) {
+	for _, x := range []*estimate.Audit{{Packed: 32}, {Config: testConfig()}} {
+		s := newSet(t, &Options{Now: now})
+		for _, name := range []string{"aaaa", "bbbb"} {
+			r := cappedRecord(name, 64)
+			r.Audit = x
+			s.Add(r)
+		}
+		b := s.AppendPart(nil, 1)
+		if _, err := ReadPart(b, 0, 1, 0); err != nil {
+			t.Fatal(err)
+		}
+		refused := 0
+		for at := range b {
+			if twice := slices.Clone(b); bytes.HasPrefix(b[at:], []byte("bbbb")) {
+				copy(twice[at:], "aaaa")
+				if _, err := ReadPart(twice, 0, 1, 0); errors.Is(err, ErrPart) {
+					refused++
+				}
+			}
+		}
+		if refused < 2 { // of the table of patterns, and of another
+			t.Errorf("%d refused", refused)
 		}
 	}
 }

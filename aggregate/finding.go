@@ -182,8 +182,33 @@ func plural(t estimate.Type) string {
 	return t.String() + "s"
 }
 
-func findLost(a *auditor) {
+// eachAudited calls f with each row of the audit, and has what f finds say so
+// if the row may lack keys.
+func (a *auditor) eachAudited(f func(pattern string, r *auditRow)) {
 	a.set.audit.each(func(pattern string, r *auditRow) {
+		n := len(a.found)
+		f(pattern, r)
+		if !r.late {
+			return
+		}
+		for i := range a.found[n:] {
+			at := &a.found[n+i]
+			at.Sure = "at least: keys that came while the audit's table was full are under *; of those here: " + at.Sure
+		}
+	})
+}
+
+// eachMark does so with what is marked so.
+func (a *auditor) eachMark(m mark, f func(pattern string, s *marked)) {
+	a.eachAudited(func(pattern string, r *auditRow) {
+		if r.marks != nil && r.marks[m].keys > 0 {
+			f(pattern, &r.marks[m])
+		}
+	})
+}
+
+func findLost(a *auditor) {
+	a.eachAudited(func(pattern string, r *auditRow) {
 		for i := range r.lost {
 			s := &r.lost[i]
 			t := estimate.Type(i)
@@ -222,7 +247,7 @@ func findLost(a *auditor) {
 func findRestart(a *auditor) {
 	var keys, before, after int64
 	var best *switched
-	a.set.audit.each(func(pattern string, r *auditRow) {
+	a.eachAudited(func(pattern string, r *auditRow) {
 		for i := range r.past {
 			s := &r.past[i]
 			keys, before, after = keys+s.keys, before+s.before, after+s.after
@@ -245,12 +270,12 @@ func findJSON(a *auditor) {
 	if a.o.JSONEvery <= 0 {
 		return
 	}
-	a.set.audit.each(func(pattern string, r *auditRow) {
+	a.eachAudited(func(pattern string, r *auditRow) {
 		s := &r.json
 		if s.keys == 0 || 2*s.keys < r.looked {
 			return
 		}
-		of := a.jsonSampling(pattern, r.looked)
+		of := a.jsonSampling(pattern, r, r.looked)
 		saves := s.saves
 		// The limits that would pack all of them, if that is what it takes.
 		limits := ""
@@ -290,7 +315,7 @@ func findJSONFields(a *auditor) {
 	if a.o.JSONEvery <= 0 {
 		return
 	}
-	a.set.audit.each(func(pattern string, r *auditRow) {
+	a.eachAudited(func(pattern string, r *auditRow) {
 		// Large hashes were all looked at, in part; of others a sample, whole.
 		whole := r.inner
 		if whole == nil {
@@ -303,7 +328,7 @@ func findJSONFields(a *auditor) {
 		if keys := whole.keys + large.keys; keys == 0 || 2*keys < whole.looked+large.looked {
 			return
 		}
-		of := a.jsonSampling(pattern, whole.looked)
+		of := a.jsonSampling(pattern, r, whole.looked)
 		if whole.looked == 0 {
 			of = sampling{}
 		}
@@ -345,7 +370,7 @@ func findJSONFields(a *auditor) {
 }
 
 func findCompress(a *auditor) {
-	a.set.audit.each(func(pattern string, r *auditRow) {
+	a.eachAudited(func(pattern string, r *auditRow) {
 		s := &r.squeeze
 		if s.keys == 0 || 10*s.after > 7*s.before || s.before-s.after < a.min {
 			return

@@ -40,7 +40,7 @@ func spanText(s int64) string {
 }
 
 func findFar(a *auditor) {
-	a.set.audit.eachMark(markFar, func(pattern string, s *marked) {
+	a.eachMark(markFar, func(pattern string, s *marked) {
 		if s.before < a.min {
 			return
 		}
@@ -54,7 +54,7 @@ func findFar(a *auditor) {
 }
 
 func findDecades(a *auditor) {
-	a.set.audit.eachMark(markDecades, func(pattern string, s *marked) {
+	a.eachMark(markDecades, func(pattern string, s *marked) {
 		if s.before < a.min {
 			return
 		}
@@ -110,7 +110,7 @@ func (a *auditor) eager(withTTL bool) (what, settings []string) {
 }
 
 func findBlocks(a *auditor) {
-	a.set.audit.eachMark(markBlocks, func(pattern string, s *marked) {
+	a.eachMark(markBlocks, func(pattern string, s *marked) {
 		what, settings := a.eager(s.more > 0)
 		if len(settings) == 0 {
 			return
@@ -129,7 +129,7 @@ func findBlocks(a *auditor) {
 }
 
 func findIntset(a *auditor) {
-	a.set.audit.eachMark(markIntset, func(pattern string, s *marked) {
+	a.eachMark(markIntset, func(pattern string, s *marked) {
 		more := s.after - s.before
 		if more < 2*a.min {
 			return
@@ -159,7 +159,7 @@ func since(ms, now int64) int64 {
 }
 
 func findGrows(a *auditor) {
-	a.set.audit.eachMark(markGrows, func(pattern string, s *marked) {
+	a.eachMark(markGrows, func(pattern string, s *marked) {
 		if s.before < 5*a.min {
 			return
 		}
@@ -179,7 +179,7 @@ func findRoom(a *auditor) {
 	var all marked
 	var best string
 	patterns := 0
-	a.set.audit.eachMark(markRoom, func(pattern string, s *marked) {
+	a.eachMark(markRoom, func(pattern string, s *marked) {
 		if patterns++; s.most > all.most {
 			best = pattern
 		}
@@ -204,7 +204,7 @@ func findRoom(a *auditor) {
 const pendingFresh = hour
 
 func findPending(a *auditor) {
-	a.set.audit.eachMark(markPending, func(pattern string, s *marked) {
+	a.eachMark(markPending, func(pattern string, s *marked) {
 		age := -s.least
 		if s.before-s.after < a.min || age < pendingFresh {
 			return
@@ -219,7 +219,7 @@ func findPending(a *auditor) {
 }
 
 func findGone(a *auditor) {
-	a.set.audit.eachMark(markGone, func(pattern string, s *marked) {
+	a.eachMark(markGone, func(pattern string, s *marked) {
 		if s.before-s.after < a.min && s.count < 100 {
 			return
 		}

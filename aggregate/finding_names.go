@@ -21,11 +21,15 @@ func (a *auditor) sampling(pattern string, looked int64) sampling {
 	return sampling{looked, of}
 }
 
-// jsonSampling is the same for those that were looked into for JSON, which are
-// those looked at closely or all.
-func (a *auditor) jsonSampling(pattern string, looked int64) sampling {
+// jsonSampling is the same for those of a row that were looked into for JSON,
+// which are those looked at closely or all. A row that lacks keys, or holds
+// those that others lack, stands for as many keys as it has seen itself.
+func (a *auditor) jsonSampling(pattern string, r *auditRow, looked int64) sampling {
 	if a.o.JSONEvery == 1 {
 		return sampling{looked, looked}
+	}
+	if r.late || r == &a.set.audit.other {
+		return sampling{looked, looked * a.o.JSONEvery}
 	}
 	n := looked
 	if row := a.sampled[pattern]; row != nil && a.o.JSONEvery == a.o.Sample {

@@ -139,12 +139,3 @@ func (r *auditRow) mergeMarks(o *auditRow) {
 		r.marks[i].merge(&o.marks[i])
 	}
 }
-
-// eachMark calls f with what is marked so, by printed pattern.
-func (a *Audit) eachMark(m mark, f func(pattern string, s *marked)) {
-	a.each(func(pattern string, r *auditRow) {
-		if r.marks != nil && r.marks[m].keys > 0 {
-			f(pattern, &r.marks[m])
-		}
-	})
-}

@@ -497,6 +497,10 @@ func (a *Names) code(c *coder) {
 		}
 		row := a.rows[*name]
 		if c.reads {
+			if row != nil {
+				c.fail("a pattern twice")
+				return
+			}
 			row = &namesRow{name: *name, shape: a.p.shapeOf([]byte(*name))}
 			a.rows[*name] = row
 		}
