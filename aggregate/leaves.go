@@ -204,11 +204,24 @@ func (t *leaves) warmStats(rows []uint32) (sum uint64) {
 			n++
 		}
 	}
+	var hists [2 * ahead]*Hist
+	k := 0
 	for _, s := range more[:n] {
-		sum += uint64(s.keys) + uint64(s.max)
-		if len(s.sizes.n) > 0 {
-			sum += uint64(s.sizes.n[len(s.sizes.n)/2])
+		sum += uint64(s.keys) + uint64(s.max) + s.sizes.warm()
+		if s.ttl != nil {
+			hists[k] = s.ttl
+			k++
 		}
+		if s.idle != nil {
+			hists[k] = s.idle
+			k++
+		}
+	}
+	for _, h := range hists[:k] {
+		sum += uint64(h.lo)
+	}
+	for _, h := range hists[:k] {
+		sum += h.warm()
 	}
 	return sum
 }
@@ -440,6 +453,14 @@ func (t *leaves) joinStats(s *stats, mods *modules, from *stats) {
 	for _, k := range from.kinds {
 		t.addKind(s, t.mods.from(mods, k.kind), k.bytes)
 	}
+}
+
+// warm reads from among the buckets.
+func (h *Hist) warm() uint64 {
+	if len(h.n) == 0 {
+		return 0
+	}
+	return uint64(h.n[len(h.n)/2])
 }
 
 // tally is addBucket that says by how many bytes the histogram grew.
