@@ -45,6 +45,26 @@ func (s *sizer) members(items []rdbparse.Item) {
 	s.n += int64(len(items))
 }
 
+// intMembers is member for many integers, given with their lengths.
+func (s *sizer) intMembers(values, lens []int64) {
+	s.memberLengths(lens)
+	if !s.build {
+		return
+	}
+	if s.firstText < 0 {
+		lo, hi := s.minInt, s.maxInt
+		for _, v := range values {
+			lo, hi = min(lo, v), max(hi, v)
+		}
+		s.minInt, s.maxInt = lo, hi
+	}
+	if s.l.setListpack {
+		for _, v := range values {
+			s.lp += listpackInt(v)
+		}
+	}
+}
+
 // setBuilds says whether the texts of the members of a set of n, stored one by
 // one, matter: it may become packed.
 func (s *sizer) setBuilds(n int64) bool {

@@ -40,6 +40,7 @@ type Estimator struct {
 	maxPacked int64 // bytes of the largest packed node, and of the longest plain one
 	maxPlain  int64
 	lens      [512]int64
+	vals      [512]int64
 	items     [256]rdbparse.Item
 	packed    [128]rdbparse.Entry
 	opener    opener
@@ -637,7 +638,18 @@ func (e *Estimator) set() error {
 			return e.lengths((*sizer).memberLengths, (*sizer).endSet, 1)
 		}
 		for e.textMatters() {
-			n, err := e.r.Items(e.items[:min(len(e.items), 8+int(e.elems))])
+			n, err := e.r.Integers(e.vals[:], e.lens[:])
+			if n > 0 {
+				e.elems += int64(n)
+				for _, s := range e.sizers {
+					s.intMembers(e.vals[:n], e.lens[:n])
+				}
+				e.large = max(e.large, e.sizers[0].longest)
+				continue
+			}
+			if err == nil {
+				n, err = e.r.Items(e.items[:min(int64(len(e.items)), 8+e.elems)])
+			}
 			if err == io.EOF {
 				return e.ends((*sizer).endSet)
 			}

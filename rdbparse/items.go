@@ -125,6 +125,47 @@ elements:
 	return r.endStrings(n)
 }
 
+// Integers is Items for members of a set that are stored as numbers one after
+// the other, which it reads faster: numbers and the lengths of their texts, up
+// to as many as both lists have room for. 0 without an error says that the next
+// member is to be read otherwise.
+func (r *Reader) Integers(values, lens []int64) (int, error) {
+	per, gap, err := r.beginStrings()
+	if err != nil {
+		return 0, err
+	}
+	s, w := &r.src, &r.walk
+	if per != 1 || gap != 0 || s.err != nil || w.left == 0 {
+		return r.endStrings(0)
+	}
+	most := int(min(uint64(min(len(values), len(lens))), w.left))
+	values, lens = values[:most], lens[:most]
+	buf := s.buf[s.pos:s.end]
+	n, at := 0, 0
+numbers:
+	for ; n < most && at+5 <= len(buf); n++ {
+		b := buf[at : at+5]
+		var v int64
+		switch b[0] {
+		case 0xc0 + formInt8:
+			v = int64(int8(b[1]))
+			at += 2
+		case 0xc0 + formInt16:
+			v = int64(int16(binary.LittleEndian.Uint16(b[1:])))
+			at += 3
+		case 0xc0 + formInt32:
+			v = int64(int32(binary.LittleEndian.Uint32(b[1:])))
+			at += 5
+		default:
+			break numbers
+		}
+		values[n], lens[n] = v, intLen(v)
+	}
+	s.pos += at
+	w.left -= uint64(n)
+	return n, nil
+}
+
 // slowItems reads one element of any form.
 func (r *Reader) slowItems(dst []Item, gap int) (int, error) {
 	s := &r.src

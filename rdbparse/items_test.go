@@ -25,15 +25,32 @@ func TestItems(t *testing.T) {
 			t.Parallel()
 			whole := func() io.Reader { return bytes.NewReader(f.Data) }
 			want, scores := byParts(t, whole())
+			integers := 0
 			for _, in := range []io.Reader{whole(), iotest.HalfReader(whole())} {
 				r, err := NewReader(in)
 				require.NoError(t, err)
 				var got []string
 				var gotScores []float64
 				var items [64]Item
+				var values, widths [48]int64
 				for eachPlain(t, r) {
 					for {
-						n, err := r.Items(items[:])
+						n, err := r.Integers(values[:], widths[:])
+						for i, v := range values[:n] {
+							text := strconv.AppendInt(nil, v, 10)
+							require.Len(t, text, int(widths[i]))
+							got = append(got, shortText(widths[i], text))
+						}
+						integers += n
+						if n > 0 {
+							continue
+						}
+						if err == nil {
+							n, err = r.Items(items[:1+len(got)%len(items)])
+							if n == 0 && err == nil { // pairs need room for two
+								n, err = r.Items(items[:])
+							}
+						}
 						if errors.Is(err, io.EOF) {
 							break
 						}
@@ -53,6 +70,7 @@ func TestItems(t *testing.T) {
 				}
 				require.Equal(t, want, got)
 				require.Equal(t, scores, gotScores)
+				require.Positive(t, integers)
 
 				r, err = NewReader(whole())
 				require.NoError(t, err)
