@@ -201,12 +201,8 @@ func (s *Set) add(items []item) {
 	for i := range items {
 		s.patterns.add(&items[i])
 	}
-	for i := range items {
-		s.types.add(&items[i])
-	}
-	for i := range items {
-		s.totals.add(&items[i])
-	}
+	s.types.addAll(items)
+	s.totals.addAll(items)
 	if s.owners.on {
 		for i := range items {
 			s.owners.add(&items[i])

@@ -103,64 +103,106 @@ func (t *Totals) Add(r *estimate.Record) {
 	t.add(&it)
 }
 
-func (t *Totals) add(it *item) {
-	r, n := it.r, it.n
-	t.Keys++
-	t.Bytes += n
-	t.Size += r.Size
-	t.Alloc += r.Alloc
-	t.Serialized += r.Serialized
-	t.Elements += r.Elems
-	t.Slack += r.Slack
-	if r.Flags != 0 {
-		if r.Flags&estimate.Chance != 0 {
-			t.ChanceKeys++
-			t.ChanceBytes += n
-			t.SizeVar = addSaturating(t.SizeVar, r.SizeVar)
-			t.AllocVar = addSaturating(t.AllocVar, r.AllocVar)
+func (t *Totals) add(it *item) { t.addAll([]item{*it}) }
+
+// addAll counts items, those of one dictionary that lie together at a time.
+func (t *Totals) addAll(items []item) {
+	for len(items) > 0 {
+		first := items[0].r
+		var lives [numLives]tally
+		var size, alloc, serialized, elems, slack, idle, freq int64
+		n := 0
+		for ; n < len(items); n++ {
+			it := &items[n]
+			r := it.r
+			if r.DB != first.DB || r.Slot != first.Slot || r.Source != first.Source {
+				break
+			}
+			size += r.Size
+			alloc += r.Alloc
+			serialized += r.Serialized
+			elems += r.Elems
+			slack += r.Slack
+			lives[it.life].add(it.n)
+			if r.Flags != 0 {
+				t.addFlagged(r, it.n)
+			}
+			if r.Idle >= 0 {
+				idle++
+			}
+			if r.Freq >= 0 {
+				freq++
+			}
 		}
-		if r.Flags&estimate.Opaque != 0 {
-			t.OpaqueKeys++
-			t.OpaqueBytes += n
-		}
-		if r.Flags&estimate.History != 0 {
-			t.HistoryKeys++
-		}
+		items = items[n:]
+		t.Size += size
+		t.Alloc += alloc
+		t.Serialized += serialized
+		t.Elements += elems
+		t.Slack += slack
+		t.IdleKeys += idle
+		t.FreqKeys += freq
+		t.addLives(&lives)
+		d := t.dbs.at(first.DB)
+		d.Elements += elems
+		d.addLives(&lives)
+		t.dicts.at(first.Source, first.DB, first.Slot).addLives(&lives)
 	}
-	d := t.dbs.at(r.DB)
-	d.Keys++
-	d.Bytes += n
-	d.Elements += r.Elems
-	dict := t.dicts.at(r.Source, r.DB, r.Slot)
-	dict.Keys++
-	dict.Bytes += n
-	switch it.life {
-	case noTTL:
-		t.NoTTLKeys++
-		t.NoTTLBytes += n
-		d.NoTTLKeys++
-	case fieldTTL:
-		t.FieldTTLKeys++
-		t.FieldTTLBytes += n
-		d.FieldTTLKeys++
-	default:
-		t.TTLKeys++
-		t.TTLBytes += n
-		d.TTLKeys++
-		dict.TTLKeys++
-		if it.life == expired {
-			t.ExpiredKeys++
-			t.ExpiredBytes += n
-			d.ExpiredKeys++
-			d.ExpiredBytes += n
-		}
+}
+
+func (t *Totals) addFlagged(r *estimate.Record, n int64) {
+	if r.Flags&estimate.Chance != 0 {
+		t.ChanceKeys++
+		t.ChanceBytes += n
+		t.SizeVar = addSaturating(t.SizeVar, r.SizeVar)
+		t.AllocVar = addSaturating(t.AllocVar, r.AllocVar)
 	}
-	if r.Idle >= 0 {
-		t.IdleKeys++
+	if r.Flags&estimate.Opaque != 0 {
+		t.OpaqueKeys++
+		t.OpaqueBytes += n
 	}
-	if r.Freq >= 0 {
-		t.FreqKeys++
+	if r.Flags&estimate.History != 0 {
+		t.HistoryKeys++
 	}
+}
+
+func (t *Totals) addLives(lives *[numLives]tally) {
+	all := sumLives(lives)
+	t.Keys += all.keys
+	t.Bytes += all.bytes
+	t.NoTTLKeys += lives[noTTL].keys
+	t.NoTTLBytes += lives[noTTL].bytes
+	t.FieldTTLKeys += lives[fieldTTL].keys
+	t.FieldTTLBytes += lives[fieldTTL].bytes
+	t.TTLKeys += lives[expires].keys + lives[expired].keys
+	t.TTLBytes += lives[expires].bytes + lives[expired].bytes
+	t.ExpiredKeys += lives[expired].keys
+	t.ExpiredBytes += lives[expired].bytes
+}
+
+func (d *Database) addLives(lives *[numLives]tally) {
+	all := sumLives(lives)
+	d.Keys += all.keys
+	d.Bytes += all.bytes
+	d.NoTTLKeys += lives[noTTL].keys
+	d.FieldTTLKeys += lives[fieldTTL].keys
+	d.TTLKeys += lives[expires].keys + lives[expired].keys
+	d.ExpiredKeys += lives[expired].keys
+	d.ExpiredBytes += lives[expired].bytes
+}
+
+func (d *Dict) addLives(lives *[numLives]tally) {
+	all := sumLives(lives)
+	d.Keys += all.keys
+	d.Bytes += all.bytes
+	d.TTLKeys += lives[expires].keys + lives[expired].keys
+}
+
+func sumLives(lives *[numLives]tally) (all tally) {
+	for i := range lives {
+		all.merge(&lives[i])
+	}
+	return all
 }
 
 // addSaturating adds numbers that are not negative; in this form the order of

@@ -31,19 +31,44 @@ func (t *Types) Add(r *estimate.Record) {
 	t.add(&it)
 }
 
-func (t *Types) add(it *item) {
-	s := t.at(t.mods.kind(it.r))
-	s.keys++
-	s.bytes += it.n
-	s.elems += it.r.Elems
-	s.max = max(s.max, it.n)
-	if it.life == noTTL {
-		s.noTTLKeys++
-		s.noTTLBytes += it.n
+func (t *Types) add(it *item) { t.addAll([]item{*it}) }
+
+// addAll counts items, those of one kind that lie together at a time.
+func (t *Types) addAll(items []item) {
+	for len(items) > 0 {
+		k := t.mods.kind(items[0].r)
+		var sum typeSums
+		n := 0
+		for ; n < len(items); n++ {
+			it := &items[n]
+			if n > 0 && t.mods.kind(it.r) != k {
+				break
+			}
+			sum.bytes += it.n
+			sum.elems += it.r.Elems
+			sum.max = max(sum.max, it.n)
+			if it.life == noTTL {
+				sum.noTTLKeys++
+				sum.noTTLBytes += it.n
+			}
+			if it.r.Flags&estimate.Chance != 0 {
+				sum.expected += it.n
+			}
+		}
+		items = items[n:]
+		sum.keys = int64(n)
+		t.at(k).merge(&sum)
 	}
-	if it.r.Flags&estimate.Chance != 0 {
-		s.expected += it.n
-	}
+}
+
+func (s *typeSums) merge(o *typeSums) {
+	s.keys += o.keys
+	s.bytes += o.bytes
+	s.elems += o.elems
+	s.max = max(s.max, o.max)
+	s.noTTLKeys += o.noTTLKeys
+	s.noTTLBytes += o.noTTLBytes
+	s.expected += o.expected
 }
 
 func (t *Types) at(k kind) *typeSums {
@@ -67,14 +92,7 @@ func (t *Types) Merge(other Analysis) error {
 		if from.keys == 0 {
 			continue
 		}
-		s := t.at(t.mods.from(&o.mods, kind(k)))
-		s.keys += from.keys
-		s.bytes += from.bytes
-		s.elems += from.elems
-		s.max = max(s.max, from.max)
-		s.noTTLKeys += from.noTTLKeys
-		s.noTTLBytes += from.noTTLBytes
-		s.expected += from.expected
+		t.at(t.mods.from(&o.mods, kind(k))).merge(from)
 	}
 	return nil
 }
