@@ -144,7 +144,7 @@ func (r *Reader) Integers(values, lens []int64) (int, error) {
 	n, at := 0, 0
 numbers:
 	for ; n < most && at+5 <= len(buf); n++ {
-		b := buf[at : at+5]
+		b := buf[at : at+5 : at+5]
 		var v int64
 		switch b[0] {
 		case 0xc0 + formInt8:

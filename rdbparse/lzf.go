@@ -29,42 +29,10 @@ const lzfWindow = 8192
 func expandLZF(dst, src []byte, want, limit int) (out, rest []byte, ok bool) {
 	d, at, i := dst[:cap(dst)], len(dst), 0
 	for at < want && i < len(src) {
-		// As long as neither input nor room can run out, no token asks for them,
-		// and short ones are copied in steps of sixteen bytes, though fewer count.
+		// As long as neither input nor room can run out, no token asks for them.
 		last, full := len(src)-maxLZFToken, min(len(d)-maxLZFCopy-15, limit-maxLZFCopy, want-1)
-		for i <= last && at <= full {
-			c := int(src[i])
-			if c < 32 {
-				in, out := (*[maxLZFToken]byte)(src[i:]), (*[32]byte)(d[at:])
-				copy16(out[:16], in[1:17])
-				if c >= 16 {
-					copy16(out[16:], in[17:])
-				}
-				at += c + 1
-				i += c + 2
-				continue
-			}
-			n, used := c>>5+2, 2
-			if n == 7+2 {
-				n += int(src[i+1])
-				used = 3
-			}
-			back := (c&31)<<8 + int(src[i+used-1]) + 1
-			from, end := at-back, at+n
-			if from < 0 {
-				return d[:at], src[i:], false
-			}
-			i += used
-			if back < 16 {
-				repeat(d[from:end], back)
-			} else {
-				copy16(d[at:], d[from:])
-				for at += 16; at < end; at += 16 {
-					from += 16
-					copy16(d[at:], d[from:])
-				}
-			}
-			at = end
+		if at, i, ok = expandShort(d, src, at, i, full, last); !ok {
+			return d[:at], src[i:], false
 		}
 		if at >= want || i == len(src) {
 			break
@@ -108,6 +76,50 @@ func expandLZF(dst, src []byte, want, limit int) (out, rest []byte, ok bool) {
 		i += used
 	}
 	return d[:at], src[i:], true
+}
+
+// expandShort expands tokens of src from i on to d[at:], as long as i is at most
+// last and at is at most full: nobody runs out there. They are copied in steps
+// of sixteen bytes, though most are shorter. It is a function of its own so that
+// all of it stays in registers; a slice whose capacity is known costs one look
+// at its bounds.
+func expandShort(d, src []byte, at, i, full, last int) (_, _ int, ok bool) {
+	for i <= last && at <= full {
+		in := (*[maxLZFToken]byte)(src[i : i+maxLZFToken : i+maxLZFToken])
+		c := int(in[0])
+		if c < 32 {
+			out := (*[32]byte)(d[at : at+32 : at+32])
+			copy16(out[:16], in[1:17])
+			if c >= 16 {
+				copy16(out[16:], in[17:])
+			}
+			at += c + 1
+			i += c + 2
+			continue
+		}
+		n, low, used := c>>5+2, int(in[1]), 2
+		if n == 7+2 {
+			n += low
+			low, used = int(in[2]), 3
+		}
+		from := at - (c&31)<<8 - low - 1
+		if from < 0 {
+			return at, i, false
+		}
+		end := at + n
+		i += used
+		if at-from < 16 {
+			repeat(d[from:end], at-from)
+		} else {
+			copy16(d[at:at+16:at+16], d[from:from+16:from+16])
+			for at += 16; at < end; at += 16 {
+				from += 16
+				copy16(d[at:at+16:at+16], d[from:from+16:from+16])
+			}
+		}
+		at = end
+	}
+	return at, i, true
 }
 
 // repeat fills d with its first n bytes, over and over.
