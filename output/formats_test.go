@@ -191,8 +191,8 @@ func TestJSONShape(t *testing.T) {
 	if err := json.Unmarshal([]byte(render(t, "json", sampleReport())), &v); err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range map[string]float64{"keys_bytes": total, "tables_bytes": 510_000_000, "startup_bytes": 880_000,
-		"estimate_bytes": total + 510_880_000, "dump_used_mem": 19_800_000_000, "expected_share": 0.0123} {
+	for name, want := range map[string]float64{"keys_bytes": float64(total), "tables_bytes": 510_000_000, "startup_bytes": 880_000,
+		"estimate_bytes": float64(total + 510_880_000), "dump_used_mem": 19_800_000_000, "expected_share": 0.0123} {
 		if v.Memory[name] != want {
 			t.Errorf("memory.%s = %v, want %v", name, v.Memory[name], want)
 		}

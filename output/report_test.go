@@ -43,7 +43,7 @@ var patternColumns = columns("pattern name", "depth count", "leaf flag", "keys c
 	"field_ttl_keys count", "expired_keys count", "expired_bytes bytes", "ttl_p50_seconds seconds", "idle_p50_seconds seconds",
 	"types text", "encodings text", "owner text")
 
-const total = 18_363_000_000
+const total = int64(18_363_000_000)
 
 func patternRow(pattern string, depth, leaf, keys int, bytes int64, noTTL float64, types, encodings, owner string) []aggregate.Cell {
 	var ttl, idle any
@@ -87,7 +87,7 @@ func sampleReport() *Report {
 	for i, n := range append([]string{"feature-flags", "events:" + strings.Repeat("very-long-literal-", 6) + "end"}, hostileNames...) {
 		var expiry any
 		if i%3 == 2 {
-			expiry = int64(now + i*86400000)
+			expiry = now + int64(i)*86400000
 		}
 		size := 1_500_000_000 / (i + 1)
 		largest.Rows = append(largest.Rows, row(i+1, "all", i%2, "hash", escaped(n), size, size-400, size, "hashtable", 1_234_567/(i+1), 4096, expiry, escaped(n)))
@@ -111,15 +111,15 @@ func sampleReport() *Report {
 		Tables: []aggregate.Table{
 			patterns,
 			{Name: "types", Title: "Types and encodings", Columns: columns("type text", "encoding text", "keys count", "bytes bytes", "share share", "elements count", "avg_bytes bytes"), Rows: [][]aggregate.Cell{
-				row("string", "raw", 4_123_456, 11_460_000_000, 0.624, 4_123_456, 2779),
-				row("hash", "listpack", 1_600_000, 3_100_000_000, 0.1688, 16_000_000, 1937),
+				row("string", "raw", 4_123_456, int64(11_460_000_000), 0.624, 4_123_456, 2779),
+				row("hash", "listpack", 1_600_000, int64(3_100_000_000), 0.1688, 16_000_000, 1937),
 				row("zset", "skiplist", 800_000, 1_700_000_000, 0.0926, 79_000_000, 2125),
 				row("module:"+clean("<b>"), "raw", 1, 300, 0.00000001, 1, 300)}},
 			largest,
 			{Name: "ttl", Title: "Time to live", Columns: columns("ttl text", "from_seconds seconds", "to_seconds seconds", "keys count", "bytes bytes", "share share"), Rows: [][]aggregate.Cell{
-				row("expired", nil, 0, 1201, 3_400_000, 0.0002), row("under 1m", 0, 60, 600_041, 1_000_000_000, 0.054), row("1y or more", 365*86400, nil, 0, 0, 0.0), row("none", nil, nil, 4_923_456, 14_900_000_000, 0.811)}},
+				row("expired", nil, 0, 1201, 3_400_000, 0.0002), row("under 1m", 0, 60, 600_041, 1_000_000_000, 0.054), row("1y or more", 365*86400, nil, 0, 0, 0.0), row("none", nil, nil, 4_923_456, int64(14_900_000_000), 0.811)}},
 			{Name: "sizes", Title: "Key sizes", Columns: columns("from_bytes bytes", "to_bytes bytes", "keys count", "bytes bytes", "share share"), Rows: [][]aggregate.Cell{
-				row(0, 0, 0, 0, 0.0), row(64, 127, 1_000_000, 100_000_000, 0.0054), row(1024, 2047, 5_000_000, 16_000_000_000, 0.9)}},
+				row(0, 0, 0, 0, 0.0), row(64, 127, 1_000_000, 100_000_000, 0.0054), row(1024, 2047, 5_000_000, int64(16_000_000_000), 0.9)}},
 			{Name: "databases", Title: "Databases", Columns: columns("database count", "keys count", "bytes bytes", "share share", "no_ttl_keys count"), Rows: [][]aggregate.Cell{
 				row(0, 6_523_000, total-1000, 0.9999, 4_923_456), row(7, 497, 1000, 0.0001, 0)}},
 			evictionTable(),
@@ -135,8 +135,8 @@ func sampleReport() *Report {
 func evictionTable() aggregate.Table {
 	t := aggregate.EvictionTable(&aggregate.EvictionPlan{Notes: []string{"maxmemory is 16.0 GiB, used 18.4 GiB (used-mem of the dump): 2.44 GiB must go"}})
 	t.Rows = [][]aggregate.Cell{
-		row("noeviction", 0, nil, 6_523_497, total, 0, 0, 0.0, 2_620_000_000, "none; writes fail"),
-		row("allkeys-lru", 0, nil, 6_523_497, total, 930_000, 2_620_000_000, 0.143, 0, "idle for 2.1d or more"),
+		row("noeviction", 0, nil, 6_523_497, total, 0, 0, 0.0, int64(2_620_000_000), "none; writes fail"),
+		row("allkeys-lru", 0, nil, 6_523_497, total, 930_000, int64(2_620_000_000), 0.143, 0, "idle for 2.1d or more"),
 		row("volatile-lru", 1, nil, 6_523_497, total, 1_600_041, 1_500_000_000, 0.082, 1_120_000_000, "all with a TTL; writes fail"),
 		row("volatile-lfu", 0, nil, 6_523_497, total, nil, nil, nil, nil, "the dump holds no access counters"),
 	}

@@ -284,6 +284,8 @@ func TestFailOn(t *testing.T) {
 		if c.status == exitRule {
 			require.Contains(t, r.stderr, "rule broken: "+c.rule)
 		}
+		idle := "rule " + c.rule + ": no pattern is like nothing:*;"
+		require.Equal(t, strings.Contains(c.rule, "nothing"), strings.Contains(r.stderr, idle), r.stderr)
 	}
 	cut := fixtures.Get(t, "redis-7.2.6-shop").Data
 	write(t, "cut.rdb", cut[:len(cut)/2])

@@ -671,6 +671,8 @@ func (run *diffRun) finish(doc *output.Diff, targets []reportTarget, readErr err
 	for _, r := range f.rules {
 		if text, is := r.broken(ruleRows(doc), nil); is {
 			broken = append(broken, text)
+		} else if text, is := r.idle(ruleRows(doc)); is {
+			e.say("%s", text)
 		}
 	}
 	hide, err := f.redact.redactor(run.opts)

@@ -220,6 +220,24 @@ func (r *rule) broken(rows [][]aggregate.Cell, o *aggregate.Outcome) (string, bo
 	return r.say("rule broken", fmt.Sprintf("it is %s, the limit is %s", r.figure(got), r.figure(r.value)), rows), true
 }
 
+// idle says that a rule which is not broken is about no pattern at all: more
+// often than not a slip.
+func (r *rule) idle(rows [][]aggregate.Cell) (string, bool) {
+	if r.glob == nil {
+		return "", false
+	}
+	for _, row := range rows {
+		if row[2].I == 1 && r.glob.MatchString(row[0].S) {
+			return "", false
+		}
+	}
+	s := "rule " + output.Printable(r.text) + ": no pattern is like " + output.Printable(r.pattern) + "; rules go by the names in the table of patterns, such as user:{num}"
+	if r.where != "" {
+		s = r.where + ": " + s
+	}
+	return s, true
+}
+
 // say makes the message: where the rule stands, what it says, what is, and who
 // owns the patterns that it looks at.
 func (r *rule) say(what, figures string, rows [][]aggregate.Cell) string {

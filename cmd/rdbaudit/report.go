@@ -309,6 +309,8 @@ func (f *reportFlags) finish(e *env, rep *output.Report, targets []reportTarget,
 		for _, r := range f.rules {
 			if text, is := r.broken(t.Rows, plan.InForce()); is {
 				broken = append(broken, text)
+			} else if text, is := r.idle(t.Rows); is {
+				e.say("%s", text)
 			}
 		}
 	}
