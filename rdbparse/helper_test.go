@@ -33,7 +33,7 @@ type depth uint8
 const (
 	skipping depth = iota // Next alone
 	lengths               // and Lengths where it can be had, else Part
-	items                 // and Items likewise
+	items                 // and Integers and Items likewise
 	parts                 // and Part
 	deep                  // and Bytes of every part, Entries of every packed one
 	full                  // the same with Entry one by one, and what they gave is kept
@@ -205,13 +205,17 @@ func walkLengths(r *Reader, typ *Type, d depth) (c content, err error) {
 	if typ.Code == 4 {
 		per = 2
 	}
-	var room [6]int64
+	var room, values [6]int64
 	var texts [6]Item
 	for {
 		n := 0
 		if d == lengths {
 			n, err = r.Lengths(room[:])
-		} else {
+		} else if n, err = r.Integers(values[:], room[:]); n > 0 {
+			for _, v := range values[:n] {
+				c.shorts = addShort(c.shorts, strconv.AppendInt(nil, v, 10), 0)
+			}
+		} else if err == nil {
 			n, err = r.Items(texts[:])
 			for i, it := range texts[:n] {
 				room[i] = it.Len
