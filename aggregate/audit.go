@@ -209,7 +209,7 @@ func (a *Audit) row(hash uint32, pattern []byte, n int64) *auditRow {
 		if n := len(a.free); n > 0 {
 			row, a.free = a.free[n-1], a.free[:n-1]
 		}
-		row.pattern, row.first, row.late = string(pattern), n, a.gate != nil
+		row.pattern, row.first, row.late = string(pattern), n, a.dropped()
 		a.rows[row.pattern] = row
 	}
 	late.hash, late.row = hash, row

@@ -206,11 +206,12 @@ func TestAuditLate(t *testing.T) {
 		add(s, "other")
 		return s
 	}
-	want := map[string]bool{"early:{num}": false, "late:{num}": true, "other:{num}": true}
+	want := map[string]bool{"early:{num}": false, "late:{num}": true, "other:{num}": true, "after:{num}": true}
 	for _, pair := range [][2]*Set{{full(), other()}, {other(), full()}} {
 		if err := pair[0].Merge(pair[1]); err != nil {
 			t.Fatal(err)
 		}
+		add(pair[0], "after")
 		check(pair[0], want)
 	}
 }
