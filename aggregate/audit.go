@@ -352,7 +352,6 @@ func (s *switched) merge(o *switched) {
 }
 
 func (r *auditRow) merge(o *auditRow) {
-	r.late = r.late || o.late
 	for t := range o.lost {
 		ofType(&r.lost, estimate.Type(t)).merge(&o.lost[t])
 	}
@@ -404,6 +403,7 @@ func (a *Audit) Merge(other Analysis) error {
 		from := o.rows[name]
 		if row := a.rows[name]; row != nil {
 			row.merge(from)
+			row.late = row.late || from.late
 		} else {
 			from.late = from.late || dropped
 			a.rows[name] = from
@@ -472,12 +472,22 @@ func (r *auditRow) keys() int64 {
 	return n
 }
 
-// dropped says whether rows were dropped, here or in a part that was merged.
-func (a *Audit) dropped() bool { return a.gate != nil || a.other.keys() > 0 }
+// dropped says whether keys were counted without a row of their own, here or in
+// a part that was merged.
+func (a *Audit) dropped() bool { return a.other.keys() > 0 }
+
+// unsure says that any row may lack keys, if some do.
+func (a *Audit) unsure() {
+	if a.dropped() {
+		for _, row := range a.rows {
+			row.late = true
+		}
+	}
+}
 
 // partial says in words what a full table lacks; empty if it lacks nothing.
 func (a *Audit) partial() string {
-	if a.other.keys() == 0 {
+	if !a.dropped() {
 		return ""
 	}
 	return fmt.Sprintf("more than %d patterns have something to audit: those with the fewest bytes found are under *, and keys of others that came while these had no row; the sums are exact", maxAuditRows)
@@ -560,26 +570,27 @@ func (a *Audit) code(c *coder) {
 }
 
 func (r *auditRow) code(c *coder) {
-	lists := func(list *[]switched, late *bool) {
-		const isThere, isLate = 1, 2
-		flags := 0
-		if *list != nil {
-			flags |= isThere
-		}
-		if *late {
-			flags |= isLate
-		}
-		small(c, &flags, 4)
-		*late = flags&isLate != 0
-		if flags&isThere != 0 {
-			for t := range auditTypes {
+	list := func(list *[]switched, there bool) {
+		for t := range auditTypes {
+			if there {
 				ofType(list, estimate.Type(t)).code(c)
 			}
 		}
 	}
-	never := false
-	lists(&r.lost, &r.late)
-	lists(&r.past, &never)
+	const hasLost, isLate = 1, 2 // parts of version 1 never have the second
+	flags := 0
+	if r.lost != nil {
+		flags |= hasLost
+	}
+	if r.late {
+		flags |= isLate
+	}
+	small(c, &flags, hasLost+isLate+1)
+	r.late = flags&isLate != 0
+	list(&r.lost, flags&hasLost != 0)
+	there := r.past != nil
+	c.bool(&there)
+	list(&r.past, there)
 	r.json.code(c)
 	c.spread(&r.packed)
 	c.sum(&r.allow[0], &r.allow[1], &r.looked, &r.loose)

@@ -179,7 +179,7 @@ func TestAuditLate(t *testing.T) {
 			for _, f := range s.Findings(s.Tables(), AuditOptions{Line: "redis-7.0"}) {
 				if late, ok := want[f.Pattern]; ok && f.Kind == "compact-encoding-lost" {
 					found++
-					if strings.HasPrefix(f.Sure, "at least") != late || f.Keys != 100 {
+					if strings.HasPrefix(f.Sure, "at least") != late || f.Keys%100 != 0 {
 						t.Errorf("%s: %d keys, %s", f.Pattern, f.Keys, f.Sure)
 					}
 				}
@@ -201,9 +201,23 @@ func TestAuditLate(t *testing.T) {
 	check(s, map[string]bool{"early:{num}": false})
 	check(full(), map[string]bool{"early:{num}": false, "late:{num}": true})
 
+	s = full()
+	fill(s) // drops rows that came late
+	if s.audit.other.late || s.audit.other.keys() == 0 {
+		t.Error("what has no row of its own is not whole")
+	}
+	s = full()
+	s.UnsureAudit()
+	check(s, map[string]bool{"early:{num}": true, "late:{num}": true})
+	s = newSet(t, o)
+	add(s, "early")
+	s.UnsureAudit()
+	check(s, map[string]bool{"early:{num}": false})
+
 	other := func() *Set {
 		s := newSet(t, o)
 		add(s, "other")
+		add(s, "late") // all of its own
 		return s
 	}
 	want := map[string]bool{"early:{num}": false, "late:{num}": true, "other:{num}": true, "after:{num}": true}
@@ -213,6 +227,27 @@ func TestAuditLate(t *testing.T) {
 		}
 		add(pair[0], "after")
 		check(pair[0], want)
+	}
+}
+
+// TestAuditJSONSample: rows that are whole stand for all keys of their pattern,
+// others for as many as they have seen.
+func TestAuditJSONSample(t *testing.T) {
+	a := &auditor{o: AuditOptions{JSONEvery: 8, Sample: 8}, set: newSet(t, &Options{Now: now}), keys: map[string]int64{"p:{num}": 800, "*": 90}}
+	for _, c := range []struct {
+		pattern string
+		row     *auditRow
+		want    sampling
+	}{
+		{"p:{num}", &auditRow{}, sampling{50, 800, false}},
+		{"p:{num}", &auditRow{late: true}, sampling{50, 400, true}},
+		{"*", &auditRow{}, sampling{50, 90, false}}, // the pattern of that name
+		{"*", &a.set.audit.other, sampling{50, 400, true}},
+		{"folded:{num}", &auditRow{}, sampling{50, 400, true}},
+	} {
+		if got := a.jsonSampling(c.pattern, c.row, 50); got != c.want {
+			t.Errorf("%s: %v, not %v", c.pattern, got, c.want)
+		}
 	}
 }
 

@@ -193,7 +193,7 @@ func (a *auditor) eachAudited(f func(pattern string, r *auditRow)) {
 		}
 		for i := range a.found[n:] {
 			at := &a.found[n+i]
-			at.Sure = "at least: keys that came while the audit's table was full are under *; of those here: " + at.Sure
+			at.Sure = "at least, as others of its keys may be under *; of those here: " + at.Sure
 		}
 	})
 }
@@ -247,7 +247,7 @@ func findLost(a *auditor) {
 func findRestart(a *auditor) {
 	var keys, before, after int64
 	var best *switched
-	a.eachAudited(func(pattern string, r *auditRow) {
+	a.set.audit.each(func(pattern string, r *auditRow) {
 		for i := range r.past {
 			s := &r.past[i]
 			keys, before, after = keys+s.keys, before+s.before, after+s.after

@@ -16,9 +16,9 @@ import (
 func (a *auditor) sampling(pattern string, looked int64) sampling {
 	of := a.keys[pattern]
 	if of < looked { // folded away in the pattern table
-		of = looked * max(a.o.Sample, 1)
+		return sampling{looked, looked * max(a.o.Sample, 1), true}
 	}
-	return sampling{looked, of}
+	return sampling{looked, of, false}
 }
 
 // jsonSampling is the same for those of a row that were looked into for JSON,
@@ -26,10 +26,10 @@ func (a *auditor) sampling(pattern string, looked int64) sampling {
 // those that others lack, stands for as many keys as it has seen itself.
 func (a *auditor) jsonSampling(pattern string, r *auditRow, looked int64) sampling {
 	if a.o.JSONEvery == 1 {
-		return sampling{looked, looked}
+		return sampling{n: looked, of: looked}
 	}
 	if r.late || r == &a.set.audit.other {
-		return sampling{looked, looked * a.o.JSONEvery}
+		return sampling{looked, looked * a.o.JSONEvery, true}
 	}
 	n := looked
 	if row := a.sampled[pattern]; row != nil && a.o.JSONEvery == a.o.Sample {

@@ -167,7 +167,7 @@ func TestSampling(t *testing.T) {
 					}
 				}
 			}
-			sample := sampling{n, int64(of)}
+			sample := sampling{n: n, of: int64(of)}
 			tries++
 			got := float64(sample.all(s.sum))
 			if math.Abs(got-float64(true64)) <= sample.off(&s)*math.Abs(got) {
@@ -208,10 +208,10 @@ func TestSpread(t *testing.T) {
 	if a.hi != want.hi || a.lo != want.lo {
 		t.Errorf("squares %x %x, want %x %x", a.hi, a.lo, want.hi, want.lo)
 	}
-	if v := (sampling{3, 10}).all(30); v != 100 {
+	if v := (sampling{n: 3, of: 10}).all(30); v != 100 {
 		t.Errorf("30 of 3 of 10 is %d", v)
 	}
-	if v := (sampling{1, math.MaxInt64}).all(math.MaxInt64); v != math.MaxInt64 {
+	if v := (sampling{n: 1, of: math.MaxInt64}).all(math.MaxInt64); v != math.MaxInt64 {
 		t.Errorf("overflow gives %d", v)
 	}
 }

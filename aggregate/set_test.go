@@ -302,6 +302,22 @@ func checkSums(t *testing.T, s *Set) {
 	if total.NoTTLKeys+total.TTLKeys+total.FieldTTLKeys != total.Keys {
 		t.Fatal("keys with, without and with TTLs of fields are not all keys")
 	}
+	var dbs Database
+	list, smaller := total.Databases()
+	for _, d := range append(list, smaller) {
+		dbs.add(&d)
+	}
+	if want := (Database{0, total.Keys, total.Bytes, total.Elements, total.NoTTLKeys, total.TTLKeys, total.FieldTTLKeys, total.ExpiredKeys, total.ExpiredBytes}); dbs != want {
+		t.Fatalf("databases have %+v, the total is %+v", dbs, want)
+	}
+	var dicts Dict
+	each, beyond := total.Dicts()
+	for _, d := range append(each, beyond) {
+		dicts.Keys, dicts.TTLKeys, dicts.Bytes = dicts.Keys+d.Keys, dicts.TTLKeys+d.TTLKeys, dicts.Bytes+d.Bytes
+	}
+	if dicts != (Dict{Keys: total.Keys, TTLKeys: total.TTLKeys, Bytes: total.Bytes}) {
+		t.Fatalf("dictionaries have %+v, the total is %+v", dicts, total)
+	}
 	for name, column := range map[string]int{"types": 2, "sizes": 2, "ttl": 3, "databases": 1} {
 		var keys int64
 		for _, row := range tables[name].Rows {
@@ -310,14 +326,6 @@ func checkSums(t *testing.T, s *Set) {
 		if keys != total.Keys {
 			t.Fatalf("%s: rows have %d keys, the total is %d", name, keys, total.Keys)
 		}
-	}
-	var keys int64
-	list, other := total.Dicts()
-	for _, d := range append(list, other) {
-		keys += d.Keys
-	}
-	if keys != total.Keys {
-		t.Fatalf("dictionaries have %d keys, the total is %d", keys, total.Keys)
 	}
 }
 

@@ -40,8 +40,12 @@ func (s *spread) variance(n int64) float64 {
 	return max(0, squares-float64(s.sum)*float64(s.sum)/float64(n)) / float64(n-1)
 }
 
-// a sampling is how many keys were looked at, of how many.
-type sampling struct{ n, of int64 }
+// a sampling is how many keys were looked at, of how many; about says that these
+// were not counted.
+type sampling struct {
+	n, of int64
+	about bool
+}
 
 // all scales a sum over those looked at up to all.
 func (s sampling) all(sum int64) int64 {
@@ -86,7 +90,11 @@ func (s sampling) sure(v *spread) string {
 	if s.n >= s.of {
 		return "exact by the memory model: all " + count(s.of) + " keys were looked at"
 	}
-	return fmt.Sprintf("estimated from %s of %s keys: give or take %s, 19 times of 20", count(s.n), count(s.of), tenths(s.off(v)))
+	about := ""
+	if s.about {
+		about = "about "
+	}
+	return fmt.Sprintf("estimated from %s of %s%s keys: give or take %s, 19 times of 20", count(s.n), about, count(s.of), tenths(s.off(v)))
 }
 
 func tenths(f float64) string {

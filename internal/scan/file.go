@@ -23,7 +23,7 @@ import (
 // equal bytes.
 const (
 	partMagic   = "rdbaudit part "
-	partVersion = 1
+	partVersion = 2
 	maxPart     = 1 << 30 // bytes of a file that is read
 	maxHead     = 256 << 20
 )
@@ -219,7 +219,11 @@ func ReadPart(r io.Reader, tableMemory int64) (*Part, error) {
 	if crc64.Checksum(b[:end], table) != binary.BigEndian.Uint64(b[end:]) {
 		return nil, fmt.Errorf("%w: its checksum is wrong, so it is cut or was changed", ErrPart)
 	}
-	return decode(rest[:len(rest)-8], tableMemory)
+	p, err := decode(rest[:len(rest)-8], tableMemory)
+	if err == nil && version < 2 {
+		p.Set.UnsureAudit()
+	}
+	return p, err
 }
 
 // decode reads what is between the first line and the checksum.

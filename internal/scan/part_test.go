@@ -221,7 +221,7 @@ func TestMergeRefuses(t *testing.T) {
 // TestReadPartRefuses: what is no part, of a later version, or damaged anywhere.
 func TestReadPartRefuses(t *testing.T) {
 	b := write(t, read(t, options()[0], dumps(t)[0]))
-	_, err := scan.ReadPart(bytes.NewReader(bytes.Replace(b, []byte("part 1\n"), []byte("part 2\n"), 1)), 0)
+	_, err := scan.ReadPart(bytes.NewReader(bytes.Replace(b, []byte("part 2\n"), []byte("part 3\n"), 1)), 0)
 	require.ErrorContains(t, err, "later release")
 	_, err = scan.ReadPart(strings.NewReader("REDIS0011"), 0)
 	require.ErrorContains(t, err, "no part")
@@ -231,7 +231,7 @@ func TestReadPartRefuses(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	for range 300 {
 		bad := bytes.Clone(b)
-		bad[len("rdbaudit part 1\n")+rng.IntN(len(b)-16)] ^= 1 << rng.IntN(8)
+		bad[len("rdbaudit part 2\n")+rng.IntN(len(b)-16)] ^= 1 << rng.IntN(8)
 		_, err := scan.ReadPart(bytes.NewReader(bad), 0)
 		require.ErrorIs(t, err, scan.ErrPart)
 		_, err = scan.ReadPart(bytes.NewReader(b[:rng.IntN(len(b))]), 0)
@@ -288,7 +288,9 @@ func FuzzPart(f *testing.F) {
 // was made: who changes what sums are written as gives the format a new
 // version, and this file with it (RDBAUDIT_WRITE_PART=1 writes it).
 func TestPartVersion(t *testing.T) {
-	path, err := filepath.Abs("testdata/version-1.rdbaudit")
+	old, err := os.ReadFile("testdata/version-1.rdbaudit")
+	require.NoError(t, err)
+	path, err := filepath.Abs("testdata/version-2.rdbaudit")
 	require.NoError(t, err)
 	if os.Getenv("RDBAUDIT_WRITE_PART") != "" {
 		t.Chdir(t.TempDir())
@@ -305,6 +307,10 @@ func TestPartVersion(t *testing.T) {
 	require.NoError(t, err, "the format has changed: give it a new version")
 	require.True(t, bytes.Equal(b, write(t, p)), "the format has changed: give it a new version")
 	require.Equal(t, 2, p.Read())
+
+	p, err = scan.ReadPart(bytes.NewReader(old), 0)
+	require.NoError(t, err, "version 1 is still read")
+	require.True(t, bytes.Equal(b, write(t, p)), "version 1 of the same dumps is the same part")
 }
 
 // TestFullTablesAgree: also where tables are full, and what they hold depends
@@ -346,4 +352,7 @@ func TestFullTablesAgree(t *testing.T) {
 		}
 		require.True(t, bytes.Equal(want, got), "another part the %d. time", i+1)
 	}
+	old, err := scan.ReadPart(bytes.NewReader(sealed(bytes.Replace(want[:len(want)-8], []byte("part 2\n"), []byte("part 1\n"), 1))), 0)
+	require.NoError(t, err)
+	require.False(t, bytes.Equal(want, write(t, old)), "a part of version 1 says which rows lack keys")
 }
