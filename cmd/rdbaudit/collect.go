@@ -1,8 +1,10 @@
 package main
 
 import (
+	"math"
 	"runtime"
 	"runtime/debug"
+	"runtime/metrics"
 	"sync"
 )
 
@@ -22,13 +24,13 @@ func collectLate(percent int) (undo func()) {
 
 // collectAfter is collectLate for any number of bytes.
 func collectAfter(heap int64, percent int) (undo func()) {
+	off := []metrics.Sample{{Name: "/gc/gogc:percent"}}
+	if metrics.Read(off); off[0].Value.Uint64() == math.MaxUint64 {
+		return func() {} // somebody further out collects late already, or wants it off
+	}
 	limit := debug.SetMemoryLimit(-1)
 	if limit <= heap { // GOMEMLIMIT is as tight
 		before := debug.SetGCPercent(percent)
-		if before < 0 { // somebody further out collects late already, or wants it off
-			debug.SetGCPercent(before)
-			return func() {}
-		}
 		return func() { debug.SetGCPercent(before) }
 	}
 	before := debug.SetGCPercent(-1)

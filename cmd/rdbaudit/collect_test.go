@@ -57,6 +57,15 @@ func TestCollectAfter(t *testing.T) {
 	percent, _ = settings()
 	require.EqualValues(t, 77, percent)
 
+	debug.SetGCPercent(-1) // the user wants none
+	undo = collectAfter(heap, 33)
+	off, limit := settings()
+	require.Equal(t, free, limit)
+	undo()
+	percent, _ = settings()
+	require.Equal(t, off, percent)
+	debug.SetGCPercent(77)
+
 	defer debug.SetMemoryLimit(debug.SetMemoryLimit(heap / 2)) // the user's own, and tighter
 	undo = collectAfter(heap, 33)
 	percent, limit = settings()
