@@ -29,6 +29,7 @@ type item struct {
 	same bool   // the pattern is the very key
 	like bool   // the pattern is that of the item before
 	at   spot   // in the table of patterns
+	mold *mold  // of the pattern, if it was seen from that
 	user int    // index+1 of the user's pattern that matched, 0: none
 }
 

@@ -51,6 +51,7 @@ type Patterner struct {
 	order  []int // indexes of seps, the longest first: the one to try first
 	single bool  // all separators are one byte
 	colon  bool  // ':' is one of them
+	mute   bool  // none has a digit or a letter of hexadecimal ones
 	byByte [256]uint8
 	user   []userPattern
 	first  *userIndex // of user, nil if there are none
@@ -187,7 +188,7 @@ const maxLiteral = 128
 // cannot be read), the Patterner works without the patterns at fault.
 func NewPatterner(o *Options) (*Patterner, error) {
 	o = o.normal()
-	p := &Patterner{depth: o.Depth, single: true}
+	p := &Patterner{depth: o.Depth, single: true, mute: mute(o.Separators)}
 	for b := range p.tab {
 		p.tab[b] = charClassOf(byte(b))
 	}

@@ -256,6 +256,15 @@ func FuzzPattern(f *testing.F) {
 				t.Fatalf("%q: unescaped to %q, %v", key, back, err)
 			}
 		}
+		if m := moldOf(p, []byte(key)); m != nil {
+			for i := range key {
+				for _, b := range "09afgF:-\x00\xff" {
+					other := []byte(key)
+					other[i] = byte(b)
+					checkMold(t, p, m, []byte(key), other)
+				}
+			}
+		}
 		// The pattern of a pattern settles: classes become {tag}, and that stays.
 		p, _ = NewPatterner(&Options{})
 		for i := 0; ; i++ {

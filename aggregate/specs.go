@@ -36,6 +36,7 @@ type Set struct {
 	o        *Options
 	items    [ahead]item
 	names    []byte // text of the items
+	molds    molds
 	patterns *Patterns
 	types    *Types
 	totals   *Totals
@@ -112,8 +113,7 @@ func place(to []int32, source int32) int32 {
 func (s *Set) Add(r *estimate.Record) {
 	s.names = s.names[:0]
 	it := &s.items[0]
-	s.look(it, r)
-	it.like, it.hash = false, s.patterns.t.hash(it.text)
+	s.look(it, r, nil)
 	s.patterns.t.locate(&it.at, it.hash, it.text)
 	s.add(s.items[:1])
 }
@@ -170,29 +170,48 @@ func (s *Set) addOrdered(records []estimate.Record, order []uint16) {
 	n := 0
 	s.names = s.names[:0]
 	items := s.items[:len(order)]
+	var before *item
 	for i, j := range order {
 		it := &items[i]
-		s.look(it, &records[j])
-		if i > 0 && bytes.Equal(it.text, items[i-1].text) {
-			it.like, it.hash = true, items[i-1].hash
-			continue
+		if s.look(it, &records[j], before); !it.like {
+			hashes[n] = it.hash
+			n++
 		}
-		it.like, it.hash = false, s.patterns.t.hash(it.text)
-		hashes[n] = it.hash
-		n++
+		before = it
 	}
 	s.patterns.warmed += s.patterns.t.warm(hashes[:n])
 	s.patterns.locate(items)
 	s.add(items)
 }
 
-// look fills an item but for the hash. Its text is in names until that is emptied.
-func (s *Set) look(it *item, r *estimate.Record) {
+// look fills an item but for its spot; before is the one before it, if there
+// is one. Its text is in names until that is emptied.
+func (s *Set) look(it *item, r *estimate.Record, before *item) {
 	it.fill(s.o, r)
+	p := s.patterns
 	base := len(s.names)
-	s.names, it.same = s.patterns.p.walk(s.names, r.Key, true)
-	it.user = s.patterns.p.hit
-	it.text = s.names[base:]
+	m := s.molds.place(r.Key)
+	if m.fits(r.Key) {
+		it.mold, it.user, it.same, it.hash = m, 0, m.same, m.hash
+		if before != nil && before.mold == m {
+			it.text, it.like = before.text, true
+			return
+		}
+		s.names = append(s.names, m.text...)
+		it.text = s.names[base:]
+		it.like = before != nil && bytes.Equal(it.text, before.text)
+		return
+	}
+	s.names, it.same = p.p.walk(s.names, r.Key, true)
+	it.mold, it.user, it.text = nil, p.p.hit, s.names[base:]
+	if it.like = before != nil && bytes.Equal(it.text, before.text); !it.like {
+		it.hash = p.t.hash(it.text)
+		return
+	}
+	it.hash = before.hash
+	if m.of(p.p, it) {
+		it.mold = m
+	}
 }
 
 // add counts items in one analysis after the other: what each reads of its own
