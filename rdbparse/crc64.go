@@ -79,3 +79,28 @@ func tableCRC(crc uint64, p []byte) uint64 {
 	}
 	return crc
 }
+
+// A checksum is a polynomial whose highest power, x^63, is the lowest bit. That
+// of a text followed by n bytes is that of the text times x^8n, plus the n
+// bytes' own from 0.
+
+// crcFactor is x^8n modulo the polynomial.
+func crcFactor(n int) uint64 {
+	f, power := uint64(1)<<63, uint64(1)<<(63-8)
+	for ; n > 0; n >>= 1 {
+		if n&1 != 0 {
+			f = crcTimes(f, power)
+		}
+		power = crcTimes(power, power)
+	}
+	return f
+}
+
+// crcTimes is a product modulo the polynomial.
+func crcTimes(a, b uint64) (p uint64) {
+	for ; b != 0; b <<= 1 {
+		p ^= a & -(b >> 63)
+		a = a>>1 ^ crcPoly&-(a&1)
+	}
+	return p
+}

@@ -8,6 +8,7 @@ import (
 	"hash/crc64"
 	"io"
 	"testing"
+	"time"
 
 	"rdbaudit/fixtures"
 )
@@ -29,6 +30,75 @@ func TestCRC(t *testing.T) {
 			t.Errorf("%q: %016x, want %016x", text, got, want)
 		}
 	}
+}
+
+// TestCRCFactor: the checksum of a whole comes of those of its parts.
+func TestCRCFactor(t *testing.T) {
+	text := make([]byte, 3*stretchSize)
+	for i := range text {
+		text[i] = byte(i * i >> 7)
+	}
+	for _, n := range []int{0, 1, 2, 7, 8, 64, 255, 1000, 65535, stretchSize - 1, stretchSize, 2*stretchSize + 3} {
+		for _, m := range []int{0, 1, 100, stretchSize} {
+			whole := text[:min(n+m, len(text))]
+			a, b := whole[:min(m, len(whole))], whole[min(m, len(whole)):]
+			if got, want := crcTimes(stdCRC(0, a), crcFactor(len(b)))^stdCRC(0, b), stdCRC(0, whole); got != want {
+				t.Errorf("%d and %d bytes: %016x, want %016x", len(a), len(b), got, want)
+			}
+		}
+	}
+}
+
+// TestAheadSums: who has the time computes the checksum, and it is the same.
+func TestAheadSums(t *testing.T) {
+	text := make([]byte, (stretchesAhead+3)*stretchSize+12345)
+	for i := range text {
+		text[i] = byte(i * i >> 9)
+	}
+	for _, behind := range []bool{false, true} {
+		// Read only when the parser waits, or as far ahead as can be.
+		turn := make(chan bool, 64)
+		a := ReadAhead(turns{bytes.NewReader(text), turn}, false)
+		if behind {
+			for range cap(turn) {
+				turn <- true
+			}
+			for len(a.full) < stretchesAhead {
+				time.Sleep(time.Millisecond)
+			}
+		}
+		at, summed := 0, 0
+		for {
+			if !behind {
+				turn <- true
+			}
+			s := a.feed(nil)
+			if want := stdCRC(0, text[:at]); !s.sums || s.crc != want {
+				t.Fatalf("behind %v, after %d bytes: %016x, %v, want %016x", behind, at, s.crc, s.sums, want)
+			}
+			if at += s.end - headroom; s.summed {
+				summed++
+			}
+			if s.err != nil {
+				break
+			}
+		}
+		a.Close()
+		if at != len(text) || !behind && summed > 0 || behind && summed < stretchesAhead-1 {
+			t.Errorf("behind %v: %d bytes of %d, %d stretches summed ahead", behind, at, len(text), summed)
+		}
+	}
+}
+
+// turns reads a stretch whenever it is its turn.
+type turns struct {
+	in   io.Reader
+	turn <-chan bool
+}
+
+func (r turns) Read(p []byte) (int, error) {
+	<-r.turn
+	return io.ReadFull(r.in, p)
 }
 
 // TestChecksum: a dump with a wrong sum is given as a whole before the fault.

@@ -16,11 +16,13 @@ const (
 
 // stretch is a piece of input in memory.
 type stretch struct {
-	buf  []byte // headroom free bytes, then data
-	end  int    // the data is buf[headroom:end]
-	crc  uint64 // checksum of all input before the data
-	err  error  // why there is no more after this, io.EOF at the end
-	sums bool   // crc is kept
+	buf    []byte // headroom free bytes, then data
+	end    int    // the data is buf[headroom:end]
+	crc    uint64 // checksum of all input before the data
+	err    error  // why there is no more after this, io.EOF at the end
+	sums   bool   // crc is kept
+	own    uint64 // checksum of the data alone, if an Ahead has summed it
+	summed bool
 }
 
 // feeder hands out the input stretch by stretch. What it has handed out is
@@ -72,16 +74,21 @@ func readFull(in io.Reader, p []byte) (int, error) {
 	return n, nil
 }
 
-// Ahead reads and checksums an input on a goroutine of its own, a bounded
-// number of bytes ahead of its reader, so that neither costs the parser time.
-// Give it to NewReader, and Close it in the end.
+// Ahead reads an input on a goroutine of its own, a bounded number of bytes
+// ahead of its reader, so that it costs the parser no time. What it has read is
+// checksummed there, too, while the parser is behind; a parser that would have
+// to wait for the input does that itself. Give it to NewReader, and Close it in
+// the end.
 type Ahead struct {
 	full, free chan stretch
 	stop       chan struct{}
 	once       sync.Once
 	done       sync.WaitGroup
 	last       stretch
-	pos        int // for Read only
+	sums       bool
+	crc        uint64 // of all that was handed out
+	factor     uint64 // crcFactor of a whole stretch
+	pos        int    // for Read only
 }
 
 // stretchesAhead bounds the memory of an Ahead: this many stretches are in
@@ -95,19 +102,19 @@ func ReadAhead(in io.Reader, skipChecksum bool) *Ahead {
 		full: make(chan stretch, stretchesAhead),
 		free: make(chan stretch, stretchesAhead),
 		stop: make(chan struct{}),
+		sums: !skipChecksum, factor: crcFactor(stretchSize),
 	}
 	for range stretchesAhead {
 		a.free <- stretch{buf: make([]byte, headroom+stretchSize)}
 	}
 	a.done.Add(1)
-	go a.run(in, !skipChecksum)
+	go a.run(in)
 	return a
 }
 
-func (a *Ahead) run(in io.Reader, sums bool) {
+func (a *Ahead) run(in io.Reader) {
 	defer a.done.Done()
 	defer close(a.full)
-	crc := uint64(0)
 	for {
 		var s stretch
 		select {
@@ -116,9 +123,9 @@ func (a *Ahead) run(in io.Reader, sums bool) {
 			return
 		}
 		n, err := readFull(in, s.buf[headroom:])
-		s.end, s.err, s.crc, s.sums = headroom+n, err, crc, sums
-		if sums {
-			crc = updateCRC(crc, s.buf[headroom:s.end])
+		s.end, s.err = headroom+n, err
+		if s.summed = a.sums && len(a.full) > 0; s.summed {
+			s.own = updateCRC(0, s.buf[headroom:s.end])
 		}
 		select {
 		case a.full <- s:
@@ -135,6 +142,17 @@ func (a *Ahead) feed(carry []byte) stretch {
 	s, ok := <-a.full
 	if !ok { // closed
 		s = stretch{buf: make([]byte, headroom), end: headroom, err: io.ErrClosedPipe}
+	}
+	if s.crc, s.sums = a.crc, a.sums; a.sums {
+		data := s.buf[headroom:s.end]
+		switch {
+		case !s.summed:
+			a.crc = updateCRC(a.crc, data)
+		case len(data) == stretchSize:
+			a.crc = crcTimes(a.crc, a.factor) ^ s.own
+		default:
+			a.crc = crcTimes(a.crc, crcFactor(len(data))) ^ s.own
+		}
 	}
 	copy(s.buf[headroom-len(carry):], carry)
 	if a.last.buf != nil {
