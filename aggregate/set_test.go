@@ -705,3 +705,15 @@ func BenchmarkTables(b *testing.B) {
 		s.Tables()
 	}
 }
+
+// BenchmarkTree renders a family of which each key is a pattern of its own.
+func BenchmarkTree(b *testing.B) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	p := NewPatterns(&Options{Now: now})
+	for i := range 165_000 {
+		p.Add(cappedRecord(fmt.Sprintf("cache:page:/%s/%s/%d", word(rng), word(rng), i), 64+rng.Int64N(400)))
+	}
+	for b.Loop() {
+		p.Tables(nil)
+	}
+}

@@ -35,7 +35,7 @@ func (p *Patterns) render() (rows [][]Cell, notes []string) {
 			r.ids[i], r.off[i] = uint32(i), 0
 		}
 		var a acc
-		if r.put(0, false, &a, func() bool { return r.node(0, n, 1, &a) }) {
+		if r.put(0, false, &a, func() bool { return r.node(0, n, 1, &a, r.p.first == nil) }) {
 			break
 		}
 	}
@@ -114,8 +114,9 @@ func (r *renderer) before(a, b *group) int {
 }
 
 // groups finds the children of a node and notes in gid which leaf is in which.
-// The list holds until the next call.
-func (r *renderer) groups(lo, hi int) (list []group) {
+// The list holds until the next call. Apart says that no two patterns that end
+// here do so in the same text.
+func (r *renderer) groups(lo, hi int, apart bool) (list []group) {
 	size := 16
 	for size < 2*(hi-lo) {
 		size *= 2
@@ -127,6 +128,7 @@ func (r *renderer) groups(lo, hi int) (list []group) {
 	clear(slots)
 	list = r.list[:0]
 	defer func() { r.list = list[:0] }()
+	last := -1
 	var texts [ahead][]byte
 	for i := lo; i < hi; i++ {
 		if (i-lo)%ahead == 0 {
@@ -147,24 +149,44 @@ func (r *renderer) groups(lo, hi int) (list []group) {
 		}
 		g.len = uint16(end) - g.off
 		name := text[g.off:end]
-		h := maphash.Bytes(r.t.seed, name) + uint64(g.sep)
-		for ; ; h++ {
-			s := &slots[h&uint64(size-1)]
-			if *s == 0 {
-				list = append(list, g)
-				*s = uint32(len(list))
-			}
-			if at := &list[*s-1]; at.sep == g.sep && bytes.Equal(r.name(at), name) {
-				at.n++
-				at.bytes += l.bytes
-				at.literal = at.literal && g.literal
-				r.gid[i] = *s - 1
-				break
-			}
-		}
 		r.off[i] = uint16(end)
+		if g.sep == 0 && apart {
+			g.n, g.bytes = 1, l.bytes
+			r.gid[i] = uint32(len(list))
+			list = append(list, g)
+			continue
+		}
+		last = r.groupOf(slots, &list, &g, name, last)
+		at := &list[last]
+		at.n++
+		at.bytes += l.bytes
+		at.literal = at.literal && g.literal
+		r.gid[i] = uint32(last)
 	}
 	return list
+}
+
+// groupOf finds the index of the group that g belongs to, or makes it one.
+// Last is that of the leaf before, -1 if there is none.
+func (r *renderer) groupOf(slots []uint32, list *[]group, g *group, name []byte, last int) int {
+	is := func(i int) bool {
+		at := &(*list)[i]
+		return at.sep == g.sep && bytes.Equal(r.name(at), name)
+	}
+	if last >= 0 && is(last) {
+		return last
+	}
+	for h := maphash.Bytes(r.t.seed, name) + uint64(g.sep); ; h++ {
+		s := &slots[h&uint64(len(slots)-1)]
+		if *s == 0 {
+			*list = append(*list, *g)
+			*s = uint32(len(*list))
+			return len(*list) - 1
+		}
+		if i := int(*s - 1); is(i) {
+			return i
+		}
+	}
 }
 
 // joined folds for reading: a literal child with less than 0.1 % of all bytes
@@ -192,12 +214,12 @@ func (r *renderer) joined(list []group) (out []group, into []uint32) {
 			}
 		}
 	}
-	stars := map[uint8]uint32{} // by separator; made first from what is * already
+	var stars [maxSeparators + 1]uint32 // index+1 by separator; made first from what is * already
 	for i := range list {
 		if g := &list[i]; !g.literal && string(r.name(g)) == "*" {
-			stars[g.sep] = uint32(len(out))
 			into[i] = uint32(len(out))
 			out = append(out, *g)
+			stars[g.sep] = uint32(len(out))
 		}
 	}
 	small := (r.total + 999) / 1000
@@ -207,12 +229,11 @@ func (r *renderer) joined(list []group) (out []group, into []uint32) {
 			continue
 		}
 		if len(list) > r.keep && (g.literal || r.keep == 0) && (g.bytes < small || r.total == 0) && !slices.Contains(largest, g) {
-			at, ok := stars[g.sep]
-			if !ok {
-				at = uint32(len(out))
-				stars[g.sep] = at
+			if stars[g.sep] == 0 {
 				out = append(out, group{id: starID, sep: g.sep})
+				stars[g.sep] = uint32(len(out))
 			}
+			at := stars[g.sep] - 1
 			out[at].n += g.n
 			out[at].bytes += g.bytes
 			into[i] = at
@@ -226,8 +247,10 @@ func (r *renderer) joined(list []group) (out []group, into []uint32) {
 
 // node puts the rows of the leaves ids[lo:hi], whose patterns agree down to
 // this node, and adds them up in a. It reports false if there are too many.
-func (r *renderer) node(lo, hi, depth int, a *acc) bool {
-	list, into := r.joined(r.groups(lo, hi))
+// Apart says that these are different patterns: they are not below a *, where
+// several come together, and none is the user's own that looks like another.
+func (r *renderer) node(lo, hi, depth int, a *acc, apart bool) bool {
+	list, into := r.joined(r.groups(lo, hi, apart))
 	order := make([]uint32, len(list))
 	for i := range order {
 		order[i] = uint32(i)
@@ -266,7 +289,7 @@ func (r *renderer) node(lo, hi, depth int, a *acc) bool {
 			})
 		} else {
 			r.path = append(r.path, r.p.seps[g.sep-1].text...)
-			ok = r.put(depth, false, &below, func() bool { return r.node(from, to, depth+1, &below) })
+			ok = r.put(depth, false, &below, func() bool { return r.node(from, to, depth+1, &below, apart && string(r.name(g)) != "*") })
 		}
 		if !ok {
 			return false
