@@ -15,16 +15,17 @@ type mold struct {
 	size  int // of the key; 0: there is no mold
 	words []moldWord
 	mixed bool   // a segment is hexadecimal: it must have a digit and a letter
-	text  []byte // the pattern in marked form
-	hash  uint32 // of text, in the table of patterns
+	text  []byte // the pattern, in marked form in a set's
+	hash  uint32 // of text
 	same  bool   // the pattern is the very key
 	// What a mold was made of last, or could not be.
 	asked     uint32 // hash of the pattern
 	askedSize int    // of the key
+	last      uint32 // hash of the pattern of the last key that did not fit; of a Namer's
 }
 
-// molds are those of the forms of late. Their hashes are for the table of
-// their set: another one takes its place only while it is empty.
+// molds are those of the forms of late. The hashes of a set's are for its table
+// of patterns: another one takes its place only while it is empty.
 type molds [16]mold
 
 // place is where the mold of a key is if there is one.
@@ -82,13 +83,13 @@ func (m *mold) fits(key []byte) bool {
 	return !m.mixed || figures != 0 && letters != 0
 }
 
-// of makes the mold of an item whose pattern is known, if there is one.
-func (m *mold) of(p *Patterner, it *item) bool {
-	key := it.r.Key
-	if m.asked == it.hash && m.askedSize == len(key) {
+// of makes the mold of a key, if there is one. text is its pattern, with that
+// hash, and same says that it is the very key.
+func (m *mold) of(p *Patterner, key, text []byte, hash uint32, same bool) bool {
+	if m.asked == hash && m.askedSize == len(key) {
 		return false // there was none, or this key does not fit
 	}
-	m.asked, m.askedSize = it.hash, len(key)
+	m.asked, m.askedSize = hash, len(key)
 	m.size = 0
 	if p.first != nil || !p.mute || len(key) < minMold || len(key) > maxMold {
 		return false
@@ -143,8 +144,35 @@ func (m *mold) of(p *Patterner, it *item) bool {
 		}
 		m.words = append(m.words, w)
 	}
-	m.text, m.hash, m.same, m.size = append(m.text[:0], it.text...), it.hash, it.same, len(key)
+	m.text, m.hash, m.same, m.size = append(m.text[:0], text...), hash, same, len(key)
 	return true
+}
+
+// A Namer gives keys their patterns as its Patterner does, and faster where keys
+// of one form come again and again. It is for one goroutine.
+type Namer struct {
+	p     *Patterner
+	molds molds
+}
+
+// NewNamer makes a Namer.
+func NewNamer(p *Patterner) *Namer { return &Namer{p: p} }
+
+// AppendOwned is [Patterner.AppendOwned].
+func (n *Namer) AppendOwned(dst, key []byte) ([]byte, string) {
+	m := n.molds.place(key)
+	if m.fits(key) {
+		return append(dst, m.text...), "" // with patterns of the user's there are no molds
+	}
+	base := len(dst)
+	dst, owner := n.p.AppendOwned(dst, key)
+	// Only a pattern that came twice in a row is worth a mold.
+	if h := uint32(hashSegment(dst[base:])); h == m.last {
+		m.of(n.p, key, dst[base:], h, false)
+	} else {
+		m.last = h
+	}
+	return dst, owner
 }
 
 // otherDigits says whether so many digits may be something else than a number:

@@ -6,16 +6,12 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
-
-	"rdbaudit/estimate"
 )
 
 // moldOf makes the mold of a key, nil if there is none.
 func moldOf(p *Patterner, key []byte) *mold {
-	it := item{r: &estimate.Record{Key: key}}
-	it.text, it.same = p.walk(nil, key, true)
-	it.hash = 1
-	if m := (&mold{}); m.of(p, &it) {
+	text, same := p.walk(nil, key, true)
+	if m := (&mold{}); m.of(p, key, text, 1, same) {
 		return m
 	}
 	return nil
@@ -89,6 +85,44 @@ func TestMold(t *testing.T) {
 	for i, n := range fit[:4] {
 		if n < 1000 {
 			t.Errorf("%d of 6000 keys like %q fit", n, forms[i]())
+		}
+	}
+}
+
+// TestNamer: a Namer says of each key what its Patterner says, whatever came before.
+func TestNamer(t *testing.T) {
+	rng := newRand(t)
+	forms := []func() string{
+		func() string { return fmt.Sprintf("user:%d:seen", rng.IntN(1e3)) },
+		func() string { return fmt.Sprintf("us:%d:%d:%d", rng.IntN(10), rng.IntN(10), rng.IntN(10)) },
+		func() string { return fmt.Sprintf("user:%d:%s", rng.IntN(1e3), word(rng)[:3]) },
+		func() string { return fmt.Sprintf("sess:%016x", rng.Uint64()) },
+		func() string { return fmt.Sprintf("=x:%d:seen", rng.IntN(1e3)) },
+		func() string { return fmt.Sprintf("tenant%d:cache:%d", rng.IntN(3), rng.IntN(1e3)) },
+		func() string { return word(rng) },
+		func() string { return "" },
+	}
+	for _, o := range []*Options{
+		{}, {Depth: 2}, {Separators: []string{"::", "."}},
+		{Patterns: []string{"tenant<n>:*", "user:<id>:seen"}, Owners: []string{"team", ""}},
+	} {
+		p, err := NewPatterner(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, molds := NewNamer(p), 0
+		for range 20000 {
+			key := []byte(forms[rng.IntN(1+rng.IntN(len(forms)))]())
+			want, wantOwner := p.AppendOwned([]byte("before "), key)
+			if n.molds.place(key).fits(key) {
+				molds++
+			}
+			if got, owner := n.AppendOwned([]byte("before "), key); !bytes.Equal(got, want) || owner != wantOwner {
+				t.Fatalf("%+v: %q is %q of %q, and %q of %q by the Patterner", o, key, got, owner, want, wantOwner)
+			}
+		}
+		if o.Patterns == nil && o.Separators == nil && molds < 2000 {
+			t.Errorf("%+v: a mold gave the pattern %d times of 20000", o, molds)
 		}
 	}
 }

@@ -209,7 +209,7 @@ func (s *Set) look(it *item, r *estimate.Record, before *item) {
 		return
 	}
 	it.hash = before.hash
-	if m.of(p.p, it) {
+	if m.of(p.p, r.Key, it.text, it.hash, it.same) {
 		it.mold = m
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -111,18 +112,21 @@ type keyRow struct {
 
 // cleaned remembers the last text that was cleaned: owners and sources repeat.
 type cleaned struct {
-	raw  string
-	text []byte
+	raw       string
+	text, csv []byte // csv is text with quotes if it needs them
 }
 
-func (c *cleaned) of(s string) []byte {
+func (c *cleaned) of(s string) *cleaned {
 	if s != c.raw {
-		c.raw, c.text = s, []byte(clean(s))
+		c.raw, c.text, c.csv = s, []byte(clean(s)), nil
+		if s != "" {
+			c.csv = quoteCSV(slices.Clone(c.text), 0)
+		}
 	}
-	return c.text
+	return c
 }
 
-// KeyColumn is one column of the rows per key. Exactly one of its functions is set.
+// KeyColumn is one column of the rows per key: number or text is set.
 type KeyColumn struct {
 	Name string
 	Kind aggregate.Kind
@@ -130,8 +134,9 @@ type KeyColumn struct {
 
 	number func(*keyRow) (n int64, known bool)
 	text   func(dst []byte, r *keyRow) []byte
-	raw    func(r *keyRow) []byte // what text makes text of, which mostly is the same
-	active bool                   // the text may need quotes
+	raw    func(r *keyRow) []byte   // what text makes text of, which mostly is the same
+	shared func(r *keyRow) *cleaned // the text, if most rows have it in common
+	active bool                     // the text may need quotes
 }
 
 func number(name string, kind aggregate.Kind, doc string, f func(*keyRow) (int64, bool)) KeyColumn {
@@ -143,9 +148,9 @@ func text(name string, kind aggregate.Kind, active bool, doc string, f func([]by
 }
 
 // shared is a text that most rows have in common.
-func shared(name, doc string, f func(*keyRow) []byte) KeyColumn {
-	return KeyColumn{Name: name, Kind: aggregate.Text, Doc: doc, active: true, raw: f,
-		text: func(dst []byte, r *keyRow) []byte { return append(dst, f(r)...) }}
+func shared(name, doc string, f func(*keyRow) *cleaned) KeyColumn {
+	return KeyColumn{Name: name, Kind: aggregate.Text, Doc: doc, shared: f,
+		text: func(dst []byte, r *keyRow) []byte { return append(dst, f(r).text...) }}
 }
 
 // keyColumns is the one place where a column of the rows per key is described.
@@ -167,8 +172,8 @@ var keyColumns = []KeyColumn{
 	number("slot", aggregate.Count, "cluster slot, if the dump says", func(r *keyRow) (int64, bool) { return int64(r.Slot), r.Slot >= 0 }),
 	{Name: "pattern", Kind: aggregate.Name, Doc: "pattern of the key", active: true, raw: func(r *keyRow) []byte { return r.pattern },
 		text: func(dst []byte, r *keyRow) []byte { return appendClean(dst, r.pattern) }},
-	shared("owner", "owner of the pattern, from a rules file", func(r *keyRow) []byte { return r.cleanOf[0].of(r.owner) }),
-	shared("source", "the dump", func(r *keyRow) []byte { return r.cleanOf[1].of(r.source) }),
+	shared("owner", "owner of the pattern, from a rules file", func(r *keyRow) *cleaned { return r.cleanOf[0].of(r.owner) }),
+	shared("source", "the dump", func(r *keyRow) *cleaned { return r.cleanOf[1].of(r.source) }),
 }
 
 // KeyColumns lists the columns of the rows per key, in order.
@@ -259,10 +264,20 @@ func appendNumber(dst []byte, kind aggregate.Kind, n int64) []byte {
 	if kind == aggregate.Time {
 		return appendTime(dst, n)
 	}
-	if n >= 0 && n < 10 {
-		return append(dst, byte('0'+n))
+	if uint64(n) >= 10_000 {
+		return strconv.AppendInt(dst, n, 10)
 	}
-	return strconv.AppendInt(dst, n, 10)
+	// Most numbers are short, and quick to write without a call.
+	u := uint32(n)
+	switch {
+	case u < 10:
+		return append(dst, byte('0'+u))
+	case u < 100:
+		return append(dst, byte('0'+u/10), byte('0'+u%10))
+	case u < 1000:
+		return append(dst, byte('0'+u/100), byte('0'+u/10%10), byte('0'+u%10))
+	}
+	return append(dst, byte('0'+u/1000), byte('0'+u/100%10), byte('0'+u/10%10), byte('0'+u%10))
 }
 
 // nameEncodings are the values of --key-encoding. Only escape keeps a
@@ -340,6 +355,10 @@ func (k *csvKeys) Add(rec *estimate.Record, pattern []byte, owner, source string
 			if n, known := c.number(&k.row); known {
 				dst = appendNumber(dst, c.Kind, n)
 			}
+			continue
+		}
+		if c.shared != nil {
+			dst = append(dst, c.shared(&k.row).csv...)
 			continue
 		}
 		if c.raw != nil {

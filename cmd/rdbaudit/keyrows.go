@@ -98,13 +98,14 @@ func newKeyRows(w io.Writer, o output.KeyOptions, opts *aggregate.Options, redac
 func (k *keyRows) format(rows output.KeyWriter, to *redirect, p *aggregate.Patterner, hide *output.Redactor, parts bool) {
 	defer k.wait.Done()
 	var pattern []byte
+	namer := aggregate.NewNamer(p)
 	for b := range k.work {
 		to.to = &b.text
 		recs := b.Records()
 		for i := range recs {
 			rec := &recs[i]
 			var owner string
-			pattern, owner = p.AppendOwned(pattern[:0], rec.Key)
+			pattern, owner = namer.AppendOwned(pattern[:0], rec.Key)
 			if hide != nil {
 				pattern, rec.Key, owner = append(pattern[:0], hide.Pattern(string(pattern))...), []byte(hide.Key(rec.Key)), hide.Owner(owner)
 			}

@@ -9,9 +9,11 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -127,6 +129,13 @@ func pairs(name, dump, dir, ours, theirs string, runs int) error {
 		var a, b []figures
 		var ratios []float64
 		for range runs {
+			// Each writes new files: to replace one of hundreds of MB, a file
+			// system may first put on the disk what takes its place.
+			for _, path := range []string{html, csv, peerCSV} {
+				if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+					return err
+				}
+			}
 			f, err := measure(ours, what.args...)
 			if err != nil {
 				return err
