@@ -2,45 +2,94 @@ package aggregate
 
 import (
 	"bytes"
+	"container/heap"
+	"sync"
+	"sync/atomic"
 
 	"rdbaudit/estimate"
 )
 
-// Floor is the last key of a full list of the largest: what a key must beat to
-// enter it. It does not change once made.
-type Floor struct {
-	N   int64 // size in bytes of the measure
-	DB  uint64
-	Key []byte // in its kept form
+// Floors say of each type what a key must beat to be among the largest of those
+// that were offered so far: whoever reads asks before opening a packed value
+// for its longest entry. Floors only rise. Safe for concurrent use.
+type Floors struct {
+	top   int
+	at    [estimate.NumTypes]atomic.Pointer[floor] // nil while there is room
+	mu    sync.Mutex
+	heaps [estimate.NumTypes]floorHeap
 }
 
-// Beaten says whether a key of size n would enter the list. It never denies
-// one that would; keys that only tie are told apart by database and name.
-func (f *Floor) Beaten(n int64, db uint64, key []byte) bool {
-	if f == nil || n != f.N || len(key) > maxKey {
-		return f == nil || n >= f.N
-	}
-	if db != f.DB {
-		return db < f.DB
-	}
-	return bytes.Compare(key, f.Key) <= 0
+// floor is a key among the largest. It does not change once made.
+type floor struct {
+	n   int64 // size in bytes of the measure
+	db  uint64
+	key []byte // in its kept form
 }
 
-// Floor is the floor of the list of a type; nil while there is room. last is
-// the one given before: if it still holds it is given again.
-func (s *Set) Floor(t estimate.Type, last *Floor) *Floor {
-	top := s.largest
-	t = min(t, estimate.NumTypes-1)
-	h := top.heaps[t]
-	if top.o.Top <= 0 {
-		return &Floor{N: 1<<63 - 1}
+// NewFloors makes the Floors of lists of Options.Top keys.
+func NewFloors(o *Options) *Floors {
+	f := &Floors{top: o.normal().Top}
+	if f.top <= 0 { // nothing enters a list that there is not
+		for t := range f.at {
+			f.at[t].Store(&floor{n: 1<<63 - 1})
+		}
 	}
-	if len(h) < top.o.Top {
-		return nil
+	return f
+}
+
+// Beaten says whether a key of n bytes would enter the list of its type. It
+// never denies one that would, not even if the list is made of other keys as well.
+func (f *Floors) Beaten(t estimate.Type, n int64, db uint64, key []byte) bool {
+	return f.at[min(t, estimate.NumTypes-1)].Load().beaten(n, db, key)
+}
+
+func (f *floor) beaten(n int64, db uint64, key []byte) bool {
+	switch {
+	case f == nil || n != f.n:
+		return f == nil || n > f.n
+	case db != f.db:
+		return db < f.db
 	}
-	at := &h[0]
-	if last != nil && last.N == at.n && last.DB == at.r.DB && bytes.Equal(last.Key, at.r.Key) {
-		return last
+	return len(key) > maxKey || bytes.Compare(key, f.key) <= 0
+}
+
+// Offer counts a key of n bytes by the measure.
+func (f *Floors) Offer(r *estimate.Record, n int64) {
+	t := min(r.Type, estimate.NumTypes-1)
+	if !f.at[t].Load().beaten(n, r.DB, r.Key) || f.top <= 0 {
+		return
 	}
-	return &Floor{N: at.n, DB: at.r.DB, Key: bytes.Clone(at.r.Key)}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	h := &f.heaps[t]
+	heap.Push(h, &floor{n, r.DB, appendKept(nil, r.Key)})
+	if h.Len() > f.top {
+		heap.Pop(h)
+	}
+	if h.Len() == f.top {
+		f.at[t].Store((*h)[0])
+	}
+}
+
+// floorHeap has the least of its keys first, in the order of the analysis "largest".
+type floorHeap []*floor
+
+func (h floorHeap) Len() int { return len(h) }
+func (h floorHeap) Less(i, j int) bool {
+	a, b := h[i], h[j]
+	switch {
+	case a.n != b.n:
+		return a.n < b.n
+	case a.db != b.db:
+		return a.db > b.db
+	}
+	return bytes.Compare(a.key, b.key) > 0
+}
+func (h floorHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+func (h *floorHeap) Push(x any)   { *h = append(*h, x.(*floor)) }
+func (h *floorHeap) Pop() any {
+	last := len(*h) - 1
+	x := (*h)[last]
+	(*h)[last], *h = nil, (*h)[:last]
+	return x
 }

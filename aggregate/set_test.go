@@ -1,6 +1,7 @@
 package aggregate
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -504,12 +505,7 @@ func TestLargest(t *testing.T) {
 	o := &Options{Now: now, Top: 10}
 	s := newSet(t, o)
 	for _, r := range records {
-		before := s.Threshold(r.Type)
-		h := len(s.largest.heaps[r.Type])
 		s.Add(r)
-		if r.Alloc < before && len(s.largest.heaps[r.Type]) != h {
-			t.Fatal("a key below the threshold entered")
-		}
 	}
 	var sizes []int64
 	for _, r := range records {
@@ -521,7 +517,56 @@ func TestLargest(t *testing.T) {
 			t.Errorf("rank %d of %s is %d bytes, want %d", row[0].I, row[1].S, row[5].I, want)
 		}
 	}
-	if newSet(t, &Options{Top: -1}).Threshold(estimate.String) != 1<<63-1 {
+}
+
+// TestFloors: who enters a list of the largest beats the floor, whether all keys
+// were offered or some, and hardly anybody else does, not even where all are
+// of one size.
+func TestFloors(t *testing.T) {
+	rng := newRand(t)
+	for _, sizes := range []int64{1, 40, 1 << 20} {
+		records := randomRecords(rng, 4000)
+		o := &Options{Now: now, Top: 1 + rng.IntN(12)}
+		s, all, some := newSet(t, o), NewFloors(o), NewFloors(o)
+		beat, entered := 0, 0
+		for i, r := range records {
+			r.Alloc = rng.Int64N(sizes)
+			if i%50 == 0 {
+				r.Key = append(bytes.Clone(r.Key), bytes.Repeat([]byte{'z'}, maxKey)...)
+			}
+			before := s.largest.heaps[r.Type]
+			was := len(before)
+			var least topKey
+			if was > 0 {
+				least = before[0]
+			}
+			s.Add(r)
+			now := s.largest.heaps[r.Type]
+			in := len(now) > was || !bytes.Equal(now[0].r.Key, least.r.Key) || now[0].r.DB != least.r.DB || now[0].n != least.n
+			if in {
+				entered++
+			}
+			if all.Beaten(r.Type, r.Alloc, r.DB, r.Key) {
+				beat++
+			} else if in {
+				t.Fatalf("%q of %d bytes entered below the floor", r.Key, r.Alloc)
+			}
+			if in && !some.Beaten(r.Type, r.Alloc, r.DB, r.Key) {
+				t.Fatalf("%q of %d bytes entered below the floor of some keys", r.Key, r.Alloc)
+			}
+			all.Offer(r, r.Alloc)
+			if rng.IntN(3) == 0 {
+				some.Offer(r, r.Alloc)
+			}
+		}
+		if beat > entered+len(records)/20 {
+			t.Errorf("sizes below %d: %d beat the floor, %d entered", sizes, beat, entered)
+		}
+	}
+	none := NewFloors(&Options{Top: -1})
+	r := &estimate.Record{Key: []byte("k"), Alloc: 1 << 40}
+	none.Offer(r, r.Alloc)
+	if none.Beaten(r.Type, r.Alloc, 0, r.Key) {
 		t.Error("without lists keys may enter")
 	}
 }

@@ -316,6 +316,3 @@ func (s *Set) UnsureAudit() { s.audit.unsure() }
 
 // Patterns is the pattern analysis, for what its tables do not say.
 func (s *Set) Patterns() *Patterns { return s.patterns }
-
-// Threshold is [Top.Threshold] of the largest keys.
-func (s *Set) Threshold(t estimate.Type) int64 { return s.largest.Threshold(t) }

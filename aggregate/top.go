@@ -34,20 +34,6 @@ func NewTop(o *Options) *Top {
 	return &Top{o: o, p: p}
 }
 
-// Threshold is the size in bytes of the measure that a key of type t must
-// reach to enter a list: 0 while there is room, the largest int64 if there
-// are no lists. A key below it need not have its Largest looked at.
-func (t *Top) Threshold(typ estimate.Type) int64 {
-	if t.o.Top <= 0 {
-		return 1<<63 - 1
-	}
-	typ = min(typ, estimate.NumTypes-1)
-	if h := t.heaps[typ]; len(h) == t.o.Top {
-		return h[0].n
-	}
-	return 0
-}
-
 // Add counts one record.
 func (t *Top) Add(r *estimate.Record) {
 	var it item

@@ -9,6 +9,57 @@ import (
 	"rdbaudit/rdbparse"
 )
 
+// kept are nodes of a list or a stream that are put aside as they are stored,
+// until the size of the whole is known: most values turn out not to be among
+// the largest, and need not be opened then.
+type kept struct {
+	nodes  []keptNode
+	chunks [][]byte // of keptChunk bytes, kept for the next value
+	used   int      // chunks with something in them
+	over   bool     // there was no room for all
+}
+
+type keptNode struct {
+	held   rdbparse.Held
+	stored []byte
+}
+
+const keptChunk = 1 << 20
+
+// reset forgets all nodes.
+func (k *kept) reset() { k.nodes, k.used, k.over = k.nodes[:0], 0, false }
+
+// add keeps the current part, if there is room in so many bytes.
+func (k *kept) add(r *rdbparse.Reader, most int64) bool {
+	if k.over {
+		return false
+	}
+	// The node may need all of the 64 KiB that Hold gives at most.
+	if k.used == 0 || cap(k.chunks[k.used-1])-len(k.chunks[k.used-1]) < 64<<10 {
+		if k.used > 0 && int64(k.used+1)*keptChunk > most {
+			k.over = true
+			return false
+		}
+		if k.used == len(k.chunks) {
+			k.chunks = append(k.chunks, make([]byte, 0, keptChunk))
+		}
+		k.chunks[k.used] = k.chunks[k.used][:0]
+		k.used++
+	}
+	c := &k.chunks[k.used-1]
+	from := len(*c)
+	k.nodes = append(k.nodes, keptNode{})
+	n := &k.nodes[len(k.nodes)-1]
+	var ok bool
+	if *c, ok = r.Hold(&n.held, *c); !ok {
+		k.nodes = k.nodes[:len(k.nodes)-1]
+		k.over = true
+		return false
+	}
+	n.stored = (*c)[from:]
+	return true
+}
+
 // opener looks for the longest entry of a list's nodes on goroutines beside
 // the one that reads: to expand them is most of the work for a large list. It
 // lives for one list.
@@ -21,6 +72,8 @@ type opener struct {
 // openJob is a node and what came of it.
 type openJob struct {
 	r       rdbparse.Reader
+	held    rdbparse.Held
+	stored  []byte
 	entries [64]rdbparse.Entry
 	large   int64
 	err     error // the first fault
@@ -76,14 +129,28 @@ func (j *openJob) look() {
 
 // send hands the current part over. It says false if the caller is to look at
 // it: the others have enough to do.
-func (o *opener) send(r *rdbparse.Reader) bool {
+func (o *opener) send(r *rdbparse.Reader, key []byte) bool {
 	select {
 	case j := <-o.free:
-		if !r.CopyPart(&j.r) {
+		var ok bool
+		if j.stored, ok = r.Hold(&j.held, j.stored[:0]); !ok {
 			o.free <- j
 			return false
 		}
+		j.r.Reopen(&j.held, j.stored, key)
 		o.work <- j // never blocks: there are as many jobs as places
+		return true
+	default:
+		return false
+	}
+}
+
+// sendKept is send for a node that was kept.
+func (o *opener) sendKept(n *keptNode, key []byte) bool {
+	select {
+	case j := <-o.free:
+		j.r.Reopen(&n.held, n.stored, key)
+		o.work <- j
 		return true
 	default:
 		return false

@@ -3,6 +3,8 @@ package estimate_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"math"
 	"math/rand/v2"
 	"runtime"
 	"strings"
@@ -101,22 +103,98 @@ func TestSpoilt(t *testing.T) {
 	for name, dump := range map[string][]byte{
 		"list": listOf(good, map[int]bool{40: true}), "short list": listOf(good[:1], map[int]bool{0: true}), "hash": hash, "stream": stream,
 	} {
-		read := func(every bool, want bool) (*estimate.Record, error) {
+		read := func(every bool, least int64) (*estimate.Record, error) {
 			p, err := rdbparse.NewReader(bytes.NewReader(dump))
 			require.NoError(t, err)
 			e := estimate.New(p, config)
 			e.EveryLargest = every
-			e.WantLargest = func(*rdbparse.Key, int64, int64) bool { return want }
+			e.WantLargest = func(_ *rdbparse.Key, _, alloc int64) bool { return alloc >= least }
 			return e.Next()
 		}
-		closed, err := read(false, false)
+		closed, err := read(false, math.MaxInt64)
 		require.NoError(t, err, name)
-		opened, err := read(false, true)
-		require.NoError(t, err, name)
-		require.EqualValues(t, -1, opened.Largest, name)
 		closed.Largest = -1
-		require.Equal(t, closed, opened, name)
-		_, err = read(true, true)
+		for _, least := range []int64{0, 1} { // opened at once, or kept until its size is known
+			opened, err := read(false, least)
+			require.NoError(t, err, name)
+			require.EqualValues(t, -1, opened.Largest, name)
+			require.Equal(t, closed, opened, name)
+		}
+		_, err = read(true, 0)
 		require.ErrorIs(t, err, rdbparse.ErrPacked, name)
+	}
+}
+
+// TestKept: nodes that are kept until the size of their value is known give the
+// longest entry that they give when they are opened at once; of a value that is
+// not wanted at its size, none is opened.
+func TestKept(t *testing.T) {
+	type dump struct {
+		name, line string
+		data       []byte
+	}
+	var dumps []dump
+	for _, f := range fixtures.All(t) {
+		dumps = append(dumps, dump{f.Name, f.Line, f.Data})
+	}
+	r := rand.New(rand.NewPCG(7, 8))
+	for _, count := range []int{2, 3, 4, 5, 40, 300} {
+		var nodes [][]int
+		for range count {
+			nodes = append(nodes, []int{1 + r.IntN(8000), 3 + r.IntN(20), r.IntN(50)})
+		}
+		dumps = append(dumps, dump{"list", "redis-7.2", listOf(nodes, nil)})
+	}
+	opened, closed := 0, 0
+	for _, d := range dumps {
+		line, _, ok := estimate.Lookup(d.line)
+		require.True(t, ok)
+		read := func(keep int64, want func(k *rdbparse.Key, alloc int64) bool) (list []estimate.Record) {
+			p, err := rdbparse.NewReader(bytes.NewReader(d.data))
+			require.NoError(t, err, d.name)
+			e := estimate.New(p, estimate.Config{Line: line, Limits: estimate.DefaultLimits()})
+			e.KeepNodes = keep
+			e.WantLargest = func(k *rdbparse.Key, _, alloc int64) bool { return want(k, alloc) }
+			for {
+				rec, err := e.Next()
+				if err != nil {
+					return list
+				}
+				one := *rec
+				one.Key = bytes.Clone(rec.Key)
+				list = append(list, one)
+			}
+		}
+		atOnce := read(0, func(*rdbparse.Key, int64) bool { return true })
+		sizes := make(map[string]int64)
+		for i := range atOnce {
+			sizes[fmt.Sprint(atOnce[i].DB, string(atOnce[i].Key))] = atOnce[i].Alloc
+		}
+		for _, keep := range []int64{0, 64 << 20} {
+			for _, over := range []int64{0, 1} {
+				list := read(keep, func(k *rdbparse.Key, alloc int64) bool {
+					return alloc >= sizes[fmt.Sprint(k.DB, string(k.Name))]+over
+				})
+				require.Equal(t, len(atOnce), len(list))
+				for i := range list {
+					a, b := &atOnce[i], &list[i]
+					if a.Type != estimate.List && a.Type != estimate.Stream {
+						continue
+					}
+					if over == 0 {
+						require.Equal(t, a, b, d.name)
+						if a.Largest >= 0 {
+							opened++
+						}
+					} else if b.Largest != a.Largest { // plain elements are known all the same
+						require.EqualValues(t, -1, b.Largest, "%s %q", d.name, b.Key)
+						closed++
+					}
+				}
+			}
+		}
+	}
+	if opened < 1000 || closed < 1000 {
+		t.Errorf("%d values were opened, %d were not", opened, closed)
 	}
 }

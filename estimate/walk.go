@@ -20,6 +20,10 @@ type Estimator struct {
 	WantLargest func(k *rdbparse.Key, size, alloc int64) bool
 	// EveryLargest wants it for all keys.
 	EveryLargest bool
+	// KeepNodes is how many stored bytes of the nodes of a list or a stream may
+	// be kept until its size is known, to be opened only if WantLargest then says
+	// so, 1 MiB at least. Those of a larger value are opened at once if it might.
+	KeepNodes int64
 	// OnSkip, if set, is told of values whose content is bad although their
 	// framing is whole; they are left out. Without it they are errors.
 	OnSkip func(*rdbparse.Key, error)
@@ -44,7 +48,8 @@ type Estimator struct {
 	items     [256]rdbparse.Item
 	packed    [128]rdbparse.Entry
 	opener    opener
-	aside     rdbparse.Reader // the only node of a stream
+	kept      kept
+	again     rdbparse.Reader // of a node that was kept
 	audit     Audit           // of the current key, if noted
 	noted     bool
 	json      *jsonLook
@@ -416,6 +421,8 @@ func (e *Estimator) wantNode(p *rdbparse.Part) bool {
 		e.bound = min(e.bound, (left+shownNodes)*(each+64)+2*e.key.NameLen+16<<10)
 		if e.nodesOpen = e.WantLargest(e.key, 4*e.bound, e.bound); !e.nodesOpen {
 			e.large = -1
+			e.kept.reset()
+			e.kept.over = true
 		}
 	}
 	return e.nodesOpen
@@ -424,18 +431,52 @@ func (e *Estimator) wantNode(p *rdbparse.Part) bool {
 // shownNodes is how many nodes of a value show how large the others may be.
 const shownNodes = 4
 
-// checkBound takes back the longest entry of a list or a stream that is larger
-// than it was bounded to be. A plain element longer than any node is known to
-// be the longest all the same.
-func (e *Estimator) checkBound() {
+// keep puts the current node aside until the value's size is known. Where it
+// does not, the nodes so far and this one are to be looked at. A value that is
+// wanted whatever its size need not be kept.
+func (e *Estimator) keep() bool {
+	if e.WantLargest == nil || e.EveryLargest {
+		return false
+	}
+	if k := &e.kept; k.used == 0 && !k.over {
+		k.over = e.WantLargest(e.key, 0, 0)
+	}
+	return e.kept.add(e.r, e.KeepNodes)
+}
+
+// wantKept says of a list or a stream whose size is known whether the nodes that
+// were kept are to be looked at. It takes back the longest entry of a value that
+// is larger than it was bounded to be. A plain element longer than any node is
+// known to be the longest all the same.
+func (e *Estimator) wantKept() bool {
 	s := e.sizers[0]
-	if e.bound == 0 || s.r <= e.bound && s.u <= 4*e.bound {
-		return
+	known := e.bound == 0 || s.r <= e.bound && s.u <= 4*e.bound
+	some := len(e.kept.nodes) > 0
+	if known && some {
+		known = e.WantLargest(e.key, s.u, s.r)
 	}
-	e.large = -1
-	if e.maxPlain > e.maxPacked {
-		e.large = e.maxPlain
+	if !known {
+		e.large = -1
+		if e.maxPlain > e.maxPacked {
+			e.large = e.maxPlain
+		}
 	}
+	return known && some
+}
+
+// lookKept looks at the nodes that were kept.
+func (e *Estimator) lookKept(look func(*Estimator, *rdbparse.Reader) error) error {
+	nodes := e.kept.nodes
+	e.kept.nodes = nodes[:0] // they stay as they are until another is kept
+	for i := range nodes {
+		if n := &nodes[i]; e.opener.work == nil || !e.opener.sendKept(n, e.key.Name) {
+			e.again.Reopen(&n.held, n.stored, e.key.Name)
+			if err := look(e, &e.again); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // longest opens a packed value once its sizes are known, if its longest entry
@@ -446,14 +487,14 @@ func (e *Estimator) longest(per, show int) error {
 	if !e.EveryLargest && (e.WantLargest == nil || !e.WantLargest(e.key, s.u, s.r)) {
 		return nil
 	}
-	return e.entriesLongest(per, show)
+	return e.entriesLongest(e.r, per, show)
 }
 
-// entriesLongest is longest for a part that is wanted.
-func (e *Estimator) entriesLongest(per, show int) error {
+// entriesLongest is longest for a part of any reader, that is wanted.
+func (e *Estimator) entriesLongest(r *rdbparse.Reader, per, show int) error {
 	i := 0
 	for {
-		n, err := e.r.Entries(e.packed[:])
+		n, err := r.Entries(e.packed[:])
 		if err == io.EOF {
 			return nil
 		}
@@ -496,25 +537,38 @@ func (e *Estimator) open(p *rdbparse.Part, wants func(*sizer) bool) bool {
 }
 
 func (e *Estimator) list() error {
+	e.kept.reset()
 	for _, s := range e.sizers {
 		s.beginList()
 	}
 	err := e.listParts()
-	if e.opener.work != nil {
-		large, fault := e.opener.end()
-		if e.large = max(e.large, large); e.EveryLargest {
-			e.err = firstFault(e.err, fault)
-		}
-		e.spoilt = e.spoilt || fault != nil
-	}
+	e.endOpener()
 	if err != nil || e.ended {
 		return err
 	}
 	for _, s := range e.sizers {
 		s.endList()
 	}
-	e.checkBound()
-	return nil
+	if e.wantKept() {
+		if len(e.kept.nodes) >= openerNodes {
+			e.opener.start()
+		}
+		err = e.lookKept((*Estimator).nodeLongest)
+		e.endOpener()
+	}
+	return err
+}
+
+// endOpener waits for what others look at, if they do.
+func (e *Estimator) endOpener() {
+	if e.opener.work == nil {
+		return
+	}
+	large, fault := e.opener.end()
+	if e.large = max(e.large, large); e.EveryLargest {
+		e.err = firstFault(e.err, fault)
+	}
+	e.spoilt = e.spoilt || fault != nil
 }
 
 func (e *Estimator) listParts() error {
@@ -617,17 +671,25 @@ func (e *Estimator) listNode(p *rdbparse.Part) error {
 }
 
 // longestOfNode looks for the longest entry of a list's node, or has it looked
-// for if there are many.
+// for if there are many, or keeps it.
 func (e *Estimator) longestOfNode() error {
+	if e.keep() {
+		return nil
+	}
 	o := &e.opener
 	if o.work == nil && e.nodes >= shownNodes && e.r.Left() >= openerNodes {
 		o.start()
 	}
-	if o.work != nil && o.send(e.r) {
+	if err := e.lookKept((*Estimator).nodeLongest); err != nil {
+		return err
+	}
+	if o.work != nil && o.send(e.r, e.key.Name) {
 		return nil
 	}
-	return e.entriesLongest(1, 1)
+	return e.nodeLongest(e.r)
 }
+
+func (e *Estimator) nodeLongest(r *rdbparse.Reader) error { return e.entriesLongest(r, 1, 1) }
 
 func (e *Estimator) set() error {
 	if n := e.r.Elements(); n > 0 {
@@ -1095,7 +1157,7 @@ func partTTL(p *rdbparse.Part) fieldTTL {
 }
 
 func (e *Estimator) stream() error {
-	aside := false
+	e.kept.reset()
 	for _, s := range e.sizers {
 		s.beginStream()
 	}
@@ -1114,13 +1176,14 @@ func (e *Estimator) stream() error {
 			for _, s := range e.sizers {
 				s.streamNode(p.ID, p.Len)
 			}
-			// The only node is put aside until the stream's size is known.
-			if !aside && e.nodes == 0 && e.r.Left() == 0 && !e.EveryLargest && e.WantLargest != nil {
-				if aside = e.r.CopyPart(&e.aside); aside {
-					continue
-				}
+			// The only node need not be asked for before the stream's size is known.
+			if e.nodes == 0 && e.r.Left() == 0 && e.keep() {
+				continue
 			}
-			if e.wantNode(p) {
+			if e.wantNode(p) && !e.keep() {
+				if err := e.lookKept((*Estimator).streamEntries); err != nil {
+					return err
+				}
 				if err := e.streamEntries(e.r); err != nil {
 					return err
 				}
@@ -1167,13 +1230,9 @@ func (e *Estimator) stream() error {
 	for _, s := range e.sizers {
 		s.endStream()
 	}
-	if aside {
-		if s := e.sizers[0]; e.WantLargest(e.key, s.u, s.r) {
-			return e.streamEntries(&e.aside)
-		}
-		return nil
+	if e.wantKept() {
+		return e.lookKept((*Estimator).streamEntries)
 	}
-	e.checkBound()
 	return nil
 }
 

@@ -91,26 +91,40 @@ func (r *Reader) firstBytes(dst []byte) []byte {
 	return append(dst, x[:min(len(x), want)]...)
 }
 
-// CopyPart makes c a Reader of the current packed part and nothing else, whose
-// Entries another goroutine may ask for. It copies the part's stored bytes, of
-// which there may be 64 KiB at most; it says false if it did not. c is to be
-// reused: it keeps its memory.
-func (r *Reader) CopyPart(c *Reader) bool {
+// Held is a packed part that was put aside, but for its stored bytes.
+type Held struct {
+	part    Part
+	typ     *Type
+	body    body
+	maxHeld int64
+	base    int64 // offset in the file of the stored bytes
+}
+
+// Hold puts the current packed part aside, for a Reader to Reopen it: it appends
+// its stored bytes to dst, of which there may be 64 KiB at most. It says false,
+// and has appended nothing, if it did not.
+func (r *Reader) Hold(h *Held, dst []byte) ([]byte, bool) {
 	if r.err != nil || r.typ == nil || r.cur.on || r.part.Format == Plain || r.body.isInt || r.body.left > headroom || r.part.Len > wholeBlob {
-		return false
+		return dst, false
 	}
 	v := r.src.need(int(r.body.left))
 	if r.src.err != nil {
-		return false
+		return dst, false
 	}
-	c.MaxHeld, c.typ, c.err, c.part = r.MaxHeld, r.typ, nil, r.part
-	c.key.Name = append(c.key.Name[:0], r.key.Name...)
-	c.body = r.body
-	c.body.held, c.cur.on = nil, false
-	buf := append(c.src.buf[:0], v...)
-	c.src = source{buf: buf, end: len(buf), base: r.src.offset()}
-	c.src.cur.err = io.EOF
-	return true
+	*h = Held{r.part, r.typ, r.body, r.MaxHeld, r.src.offset()}
+	h.body.held = nil
+	return append(dst, v...), true
+}
+
+// Reopen makes r a Reader of a part that was put aside, and of nothing else:
+// its Entries may be asked for on any goroutine. stored are its bytes, which are
+// read where they are; key is named by errors. r is to be reused.
+func (r *Reader) Reopen(h *Held, stored, key []byte) {
+	r.MaxHeld, r.typ, r.err, r.part, r.body = h.maxHeld, h.typ, nil, h.part, h.body
+	r.key.Name = append(r.key.Name[:0], key...)
+	r.cur.on = false
+	r.src = source{buf: stored, end: len(stored), base: h.base}
+	r.src.cur.err = io.EOF
 }
 
 // cursor walks a packed part. Small ones lie in buf as a whole; larger ones

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"rdbaudit/aggregate"
 	"rdbaudit/estimate"
@@ -92,6 +91,9 @@ func (p *Progress) end(r *reading) {
 	p.mu.Unlock()
 }
 
+// keepNodes is Estimator.KeepNodes of all dumps being read together.
+const keepNodes = 16 << 20
+
 // maxWorkers bounds the sets: each has tables of its own.
 const maxWorkers = 8
 
@@ -108,7 +110,9 @@ func Run(ctx context.Context, inputs []source.Input, o *Options) (*Part, error) 
 		}
 	}
 	p := &Part{Version: o.Version, How: o.How, Dumps: make([]Facts, len(inputs))}
-	places := make(chan struct{}, max(1, o.Jobs))
+	side := max(1, min(o.Jobs, len(inputs))) // dumps at a time
+	w.keepNodes = keepNodes / int64(side)
+	places := make(chan struct{}, side)
 	var wait sync.WaitGroup
 	for i := range inputs {
 		places <- struct{}{}
@@ -156,7 +160,7 @@ func readOne(ctx context.Context, in source.Input, index int32, o *Options, w *w
 		keep = o.Keep()
 	}
 	est := d.Estimator(o.SkipBad, keep)
-	est.WantLargest = w.wantLargest
+	est.WantLargest, est.KeepNodes = w.wantLargest, w.keepNodes
 	b := <-w.free
 	b.moment = f.Moment
 	f.Largest = -1
@@ -180,6 +184,7 @@ func readOne(ctx context.Context, in source.Input, index int32, o *Options, w *w
 		if n >= f.Largest {
 			f.offer(n, rec.Key)
 		}
+		w.floors.Offer(rec, n)
 		rec.Source = index
 		b.Keep(rec)
 		if b.Full() {
@@ -248,21 +253,20 @@ func (f *Facts) of(d *Dump, o *Options) {
 
 // workers add records up, each in a set of its own.
 type workers struct {
-	full []chan *Batch // by worker
-	free chan *Batch
-	sets []*aggregate.Set
-	also []func([]estimate.Record) // by worker: who else looks at the records; nil: nobody
-	wait sync.WaitGroup
-	// floors are what a key of each type must beat to be among the largest. A
-	// floor only rises, so an old one opens too much, never too little.
-	floors      [estimate.NumTypes]atomic.Pointer[aggregate.Floor]
+	full        []chan *Batch // by worker
+	free        chan *Batch
+	sets        []*aggregate.Set
+	also        []func([]estimate.Record) // by worker: who else looks at the records; nil: nobody
+	wait        sync.WaitGroup
+	floors      *aggregate.Floors // of what all readers have seen
 	usage       bool
+	keepNodes   int64 // Estimator.KeepNodes of each
 	tableMemory int64 // of all sets together, 0: the default
 }
 
 // newWorkers starts n workers. The memory for tables is theirs together.
 func newWorkers(o *aggregate.Options, n int) (*workers, error) {
-	w := &workers{free: make(chan *Batch, 4*n+2), usage: o.Usage, tableMemory: o.TableMemory}
+	w := &workers{free: make(chan *Batch, 4*n+2), floors: aggregate.NewFloors(o), usage: o.Usage, tableMemory: o.TableMemory}
 	share := *o
 	if share.TableMemory > 0 {
 		share.TableMemory /= int64(n)
@@ -302,20 +306,8 @@ func (w *workers) work(i int) {
 		if w.also != nil {
 			w.also[i](records)
 		}
-		w.raise(set)
 		b.Reset()
 		w.free <- b
-	}
-}
-
-// raise publishes a set's floors where they are higher than what is known.
-func (w *workers) raise(set *aggregate.Set) {
-	for t := range w.floors {
-		old := w.floors[t].Load()
-		f := set.Floor(estimate.Type(t), old)
-		if f != nil && f != old && (old == nil || f.N > old.N || f.N == old.N && old.Beaten(f.N, f.DB, f.Key)) {
-			w.floors[t].CompareAndSwap(old, f)
-		}
 	}
 }
 
@@ -339,5 +331,5 @@ func (w *workers) wantLargest(k *rdbparse.Key, size, alloc int64) bool {
 	if w.usage {
 		alloc = size
 	}
-	return w.floors[estimate.TypeOf(k)].Load().Beaten(alloc, k.DB, k.Name)
+	return w.floors.Beaten(estimate.TypeOf(k), alloc, k.DB, k.Name)
 }

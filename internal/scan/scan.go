@@ -196,7 +196,7 @@ const (
 	batchRecords = 512
 	// BatchNames is how many bytes of names make a batch full.
 	BatchNames = 64 << 10
-	batchDump  = 1 << 20 // large keys go on at once: what they raise saves opening others
+	batchDump  = 1 << 20 // large keys go on at once: what is made of them need not wait for hundreds more
 )
 
 // Next is room for a record. It counts once Keep was called.
