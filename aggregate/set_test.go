@@ -699,6 +699,25 @@ func BenchmarkAdd(b *testing.B) {
 	}
 }
 
+// BenchmarkAnalyses adds keys to each analysis alone; what a set works out once
+// for several of them, each works out for itself.
+func BenchmarkAnalyses(b *testing.B) {
+	records := benchRecords()
+	for _, spec := range Specs() {
+		b.Run(spec.Name, func(b *testing.B) {
+			a := spec.New(&Options{Now: now, Eviction: true})
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				a.Add(records[i])
+				if i++; i == len(records) {
+					i = 0
+				}
+			}
+		})
+	}
+}
+
 // BenchmarkDistinct adds keys nearly each of which is a pattern of its own,
 // beyond what the table holds.
 func BenchmarkDistinct(b *testing.B) {
