@@ -102,6 +102,7 @@ func (b *rowBuffer) flush() error {
 // keyRow is what the columns read: one record and what its caller knows of it.
 type keyRow struct {
 	*estimate.Record
+	numbers       [keyNumbers]int64
 	pattern       []byte
 	owner, source string
 	appendName    func(dst, name []byte) []byte
@@ -126,21 +127,21 @@ func (c *cleaned) of(s string) *cleaned {
 	return c
 }
 
-// KeyColumn is one column of the rows per key: number or text is set.
+// KeyColumn is one column of the rows per key: it has a number or a text.
 type KeyColumn struct {
 	Name string
 	Kind aggregate.Kind
 	Doc  string
 
-	number func(*keyRow) (n int64, known bool)
+	number keyNumber
 	text   func(dst []byte, r *keyRow) []byte
 	raw    func(r *keyRow) []byte   // what text makes text of, which mostly is the same
 	shared func(r *keyRow) *cleaned // the text, if most rows have it in common
 	active bool                     // the text may need quotes
 }
 
-func number(name string, kind aggregate.Kind, doc string, f func(*keyRow) (int64, bool)) KeyColumn {
-	return KeyColumn{Name: name, Kind: kind, Doc: doc, number: f}
+func number(name string, kind aggregate.Kind, doc string, at keyNumber) KeyColumn {
+	return KeyColumn{Name: name, Kind: kind, Doc: doc, number: at}
 }
 
 func text(name string, kind aggregate.Kind, active bool, doc string, f func([]byte, *keyRow) []byte) KeyColumn {
@@ -155,25 +156,72 @@ func shared(name, doc string, f func(*keyRow) *cleaned) KeyColumn {
 
 // keyColumns is the one place where a column of the rows per key is described.
 var keyColumns = []KeyColumn{
-	number("database", aggregate.Count, "number of the database", func(r *keyRow) (int64, bool) { return int64(r.DB), true }),
+	number("database", aggregate.Count, "number of the database", numDB),
 	text("type", aggregate.Text, false, "string, list, set, zset, hash, stream or module:NAME", appendTypeName),
 	{Name: "key", Kind: aggregate.Name, Doc: "name of the key, reversible", active: true, raw: (*keyRow).rawName,
 		text: func(dst []byte, r *keyRow) []byte { return r.appendName(dst, r.Key) }},
-	number("size_in_bytes", aggregate.Bytes, "what MEMORY USAGE key SAMPLES 0 reports", func(r *keyRow) (int64, bool) { return r.Size, true }),
+	number("size_in_bytes", aggregate.Bytes, "what MEMORY USAGE key SAMPLES 0 reports", numSize),
 	text("encoding", aggregate.Text, false, "what OBJECT ENCODING reports", func(dst []byte, r *keyRow) []byte { return append(dst, r.Record.Encoding.String()...) }),
-	number("num_elements", aggregate.Count, "members, fields, list elements or stream entries; 1 for a string", func(r *keyRow) (int64, bool) { return r.Elems, true }),
-	number("len_largest_element", aggregate.Bytes, "bytes of the longest value, member, field or entry", func(r *keyRow) (int64, bool) { return r.Largest, r.Largest >= 0 }),
-	{Name: "expiry", Kind: aggregate.Time, Doc: "when the key expires, UTC; empty without a TTL", number: func(r *keyRow) (int64, bool) { return r.Expiry, r.Expiry != estimate.NoExpiry }},
-	number("allocated_bytes", aggregate.Bytes, "what the allocator holds for the key, its expiry included", func(r *keyRow) (int64, bool) { return r.Alloc, true }),
-	number("serialized_bytes", aggregate.Bytes, "bytes in the dump", func(r *keyRow) (int64, bool) { return r.Serialized, true }),
-	number("idle_seconds", aggregate.Seconds, "time since the last access, if the dump says", func(r *keyRow) (int64, bool) { return r.Idle, r.Idle >= 0 }),
-	number("lfu_frequency", aggregate.Count, "LFU counter, if the dump says", func(r *keyRow) (int64, bool) { return int64(r.Freq), r.Freq >= 0 }),
-	number("field_ttls", aggregate.Count, "fields of a hash that have a TTL of their own", func(r *keyRow) (int64, bool) { return r.FieldTTLs, true }),
-	number("slot", aggregate.Count, "cluster slot, if the dump says", func(r *keyRow) (int64, bool) { return int64(r.Slot), r.Slot >= 0 }),
+	number("num_elements", aggregate.Count, "members, fields, list elements or stream entries; 1 for a string", numElements),
+	number("len_largest_element", aggregate.Bytes, "bytes of the longest value, member, field or entry", numLargest),
+	number("expiry", aggregate.Time, "when the key expires, UTC; empty without a TTL", numExpiry),
+	number("allocated_bytes", aggregate.Bytes, "what the allocator holds for the key, its expiry included", numAllocated),
+	number("serialized_bytes", aggregate.Bytes, "bytes in the dump", numSerialized),
+	number("idle_seconds", aggregate.Seconds, "time since the last access, if the dump says", numIdle),
+	number("lfu_frequency", aggregate.Count, "LFU counter, if the dump says", numFrequency),
+	number("field_ttls", aggregate.Count, "fields of a hash that have a TTL of their own", numFieldTTLs),
+	number("slot", aggregate.Count, "cluster slot, if the dump says", numSlot),
 	{Name: "pattern", Kind: aggregate.Name, Doc: "pattern of the key", active: true, raw: func(r *keyRow) []byte { return r.pattern },
 		text: func(dst []byte, r *keyRow) []byte { return appendClean(dst, r.pattern) }},
 	shared("owner", "owner of the pattern, from a rules file", func(r *keyRow) *cleaned { return r.cleanOf[0].of(r.owner) }),
 	shared("source", "the dump", func(r *keyRow) *cleaned { return r.cleanOf[1].of(r.source) }),
+}
+
+// keyNumber is where a row has the number of a column.
+type keyNumber uint8
+
+const (
+	noNumber keyNumber = iota // the column is a text
+	numDB
+	numSize
+	numElements
+	numLargest
+	numExpiry
+	numAllocated
+	numSerialized
+	numIdle
+	numFrequency
+	numFieldTTLs
+	numSlot
+	keyNumbers
+)
+
+// unknown is a number that the dump does not say.
+const unknown = estimate.NoExpiry
+
+// ifAny is n, which is not known if it is negative.
+func ifAny(n int64) int64 {
+	if n < 0 {
+		return unknown
+	}
+	return n
+}
+
+// fill works out all numbers of a row at once: a call for each of them would
+// take about as long as to write it.
+func (r *keyRow) fill() {
+	rec, n := r.Record, &r.numbers
+	n[numDB] = int64(rec.DB)
+	n[numSize] = rec.Size
+	n[numElements] = rec.Elems
+	n[numLargest] = ifAny(rec.Largest)
+	n[numExpiry] = rec.Expiry // unknown if there is none
+	n[numAllocated] = rec.Alloc
+	n[numSerialized] = rec.Serialized
+	n[numIdle] = ifAny(rec.Idle)
+	n[numFrequency] = ifAny(int64(rec.Freq))
+	n[numFieldTTLs] = rec.FieldTTLs
+	n[numSlot] = ifAny(int64(rec.Slot))
 }
 
 // KeyColumns lists the columns of the rows per key, in order.
@@ -307,6 +355,7 @@ func (r *keyRow) rawName() []byte {
 
 func (r *keyRow) set(rec *estimate.Record, pattern []byte, owner, source string) {
 	r.Record, r.pattern, r.owner, r.source = rec, pattern, owner, source
+	r.fill()
 }
 
 // csvKeys writes rows per key as CSV.
@@ -351,8 +400,8 @@ func (k *csvKeys) Add(rec *estimate.Record, pattern []byte, owner, source string
 			dst = append(dst, ',')
 		}
 		c := &k.columns[i]
-		if c.number != nil {
-			if n, known := c.number(&k.row); known {
+		if c.number != noNumber {
+			if n := k.row.numbers[c.number]; n != unknown {
 				dst = appendNumber(dst, c.Kind, n)
 			}
 			continue
@@ -405,14 +454,14 @@ func (k *jsonKeys) Add(rec *estimate.Record, pattern []byte, owner, source strin
 	for i := range keyColumns {
 		c := &keyColumns[i]
 		dst = append(dst, k.heads[i]...)
-		if c.number == nil {
+		if c.number == noNumber {
 			k.scratch = c.text(k.scratch[:0], &k.row)
 			dst = appendJSON(dst, k.scratch)
 			continue
 		}
-		n, known := c.number(&k.row)
+		n := k.row.numbers[c.number]
 		switch {
-		case !known:
+		case n == unknown:
 			dst = append(dst, "null"...)
 		case c.Kind == aggregate.Time:
 			dst = append(appendTime(append(dst, '"'), n), '"')

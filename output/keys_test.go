@@ -298,7 +298,7 @@ func TestKeyColumns(t *testing.T) {
 	var names []string
 	for _, c := range KeyColumns() {
 		names = append(names, c.Name)
-		if (c.number == nil) == (c.text == nil) || c.Doc == "" {
+		if (c.number == noNumber) == (c.text == nil) || c.Doc == "" {
 			t.Errorf("column %s is not described", c.Name)
 		}
 	}

@@ -204,8 +204,9 @@ func (k *parquetKeys) Add(rec *estimate.Record, pattern []byte, owner, source st
 	k.row.set(rec, pattern, owner, source)
 	for i := range keyColumns {
 		c := &keyColumns[i]
-		if c.number != nil {
-			n, known := c.number(&k.row)
+		if c.number != noNumber {
+			n := k.row.numbers[c.number]
+			known := n != unknown
 			k.cell(known, n, 0, nil)
 			continue
 		}

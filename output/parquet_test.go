@@ -239,7 +239,7 @@ func TestParquetShape(t *testing.T) {
 		for _, e := range c.MetaData.Encoding {
 			dictionary = dictionary || e.String() == "RLE_DICTIONARY"
 		}
-		text := slices.ContainsFunc(keyColumns, func(k KeyColumn) bool { return k.Name == name && k.number == nil && name != "key" })
+		text := slices.ContainsFunc(keyColumns, func(k KeyColumn) bool { return k.Name == name && k.number == noNumber && name != "key" })
 		if c.MetaData.Codec.String() != "ZSTD" || dictionary != text {
 			t.Errorf("%s: %s, dictionary %v", name, c.MetaData.Codec, dictionary)
 		}
