@@ -16,7 +16,7 @@ type kept struct {
 	nodes  []keptNode
 	chunks [][]byte // of keptChunk bytes, kept for the next value
 	used   int      // chunks with something in them
-	over   bool     // there was no room for all
+	over   bool     // none is kept any more
 }
 
 type keptNode struct {
@@ -24,14 +24,19 @@ type keptNode struct {
 	stored []byte
 }
 
-const keptChunk = 1 << 20
+const (
+	keptChunk = 1 << 20
+	// Nodes may be of a few bytes, which take less room than what is known of them.
+	keptLeast = 256     // how many nodes are kept at least,
+	keptEach  = 4 << 10 // and one more for each so many bytes of room
+)
 
 // reset forgets all nodes.
 func (k *kept) reset() { k.nodes, k.used, k.over = k.nodes[:0], 0, false }
 
 // add keeps the current part, if there is room in so many bytes.
 func (k *kept) add(r *rdbparse.Reader, most int64) bool {
-	if k.over {
+	if k.over = k.over || int64(len(k.nodes)) >= keptLeast+most/keptEach; k.over {
 		return false
 	}
 	// The node may need all of the 64 KiB that Hold gives at most.

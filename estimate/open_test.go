@@ -2,6 +2,7 @@ package estimate_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -125,6 +126,43 @@ func TestSpoilt(t *testing.T) {
 	}
 }
 
+// pendingStream is a dump of a stream of one node, which takes far less than its
+// pending entries.
+func pendingStream(pending int) []byte {
+	id := func(b []byte, i int) []byte {
+		return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(b, 1000), uint64(i))
+	}
+	b := []byte("REDIS0009\x0f")
+	b = wire.AppendLen(wire.AppendString(b, "stream"), 1)
+	b = wire.AppendString(b, id(nil, 1))
+	lp := wire.BeginListpack(nil)
+	for _, n := range []int64{1, 0, 1} { // entries, deleted, fields
+		lp = wire.AppendListpackInt(lp, n)
+	}
+	lp = wire.AppendListpackInt(wire.AppendListpackString(lp, "field"), 0)
+	for _, n := range []int64{2, 0, 0} { // the fields are the same; ms, seq
+		lp = wire.AppendListpackInt(lp, n)
+	}
+	lp = wire.AppendListpackInt(wire.AppendListpackString(lp, "a value"), 4)
+	b = wire.AppendString(b, wire.EndListpack(lp, 0, 9))
+	for _, n := range []uint64{1, 1000, 1, 1} { // length, last ID, groups
+		b = wire.AppendLen(b, n)
+	}
+	b = wire.AppendString(b, "group")
+	for _, n := range []uint64{1000, 1, uint64(pending)} {
+		b = wire.AppendLen(b, n)
+	}
+	for i := range pending {
+		b = wire.AppendLen(append(id(b, i+1), 0, 0, 0, 0, 0, 0, 0, 0), 1)
+	}
+	b = wire.AppendString(wire.AppendLen(b, 1), "consumer")
+	b = wire.AppendLen(append(b, 0, 0, 0, 0, 0, 0, 0, 0), uint64(pending))
+	for i := range pending {
+		b = id(b, i+1)
+	}
+	return append(b, 0xff, 0, 0, 0, 0, 0, 0, 0, 0)
+}
+
 // TestKept: nodes that are kept until the size of their value is known give the
 // longest entry that they give when they are opened at once; of a value that is
 // not wanted at its size, none is opened.
@@ -145,6 +183,12 @@ func TestKept(t *testing.T) {
 		}
 		dumps = append(dumps, dump{"list", "redis-7.2", listOf(nodes, nil)})
 	}
+	var tiny [][]int // more than are kept
+	for i := range 6000 {
+		tiny = append(tiny, []int{1 + i%7})
+	}
+	tiny[5000][0] = 50
+	dumps = append(dumps, dump{"tiny nodes", "redis-7.2", listOf(tiny, nil)}, dump{"pending entries", "redis-7.2", pendingStream(2000)})
 	opened, closed := 0, 0
 	for _, d := range dumps {
 		line, _, ok := estimate.Lookup(d.line)
@@ -164,6 +208,12 @@ func TestKept(t *testing.T) {
 				one.Key = bytes.Clone(rec.Key)
 				list = append(list, one)
 			}
+		}
+		if d.name == "pending entries" {
+			list := read(0, func(*rdbparse.Key, int64) bool { return true })
+			require.Len(t, list, 1)
+			require.EqualValues(t, len("field")+len("a value"), list[0].Largest)
+			require.Greater(t, list[0].Alloc, int64(100_000))
 		}
 		atOnce := read(0, func(*rdbparse.Key, int64) bool { return true })
 		sizes := make(map[string]int64)

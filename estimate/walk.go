@@ -413,6 +413,7 @@ func (e *Estimator) wantNode(p *rdbparse.Part) bool {
 		}
 		e.bound = 2*(left+1)*min(each, 1<<28) + 2*e.key.NameLen + 16<<10
 		e.nodesOpen = e.WantLargest(e.key, 4*e.bound, e.bound)
+		e.kept.over = e.nodesOpen && e.WantLargest(e.key, 0, 0) // whatever the size: no need to wait for it
 	case e.nodes == shownNodes && e.nodesOpen:
 		each := 3 * min(e.maxPacked, 1<<28) / 2
 		if e.key.Type.Kind == rdbparse.StreamKind { // entries pending in groups are still to come
@@ -432,16 +433,9 @@ func (e *Estimator) wantNode(p *rdbparse.Part) bool {
 const shownNodes = 4
 
 // keep puts the current node aside until the value's size is known. Where it
-// does not, the nodes so far and this one are to be looked at. A value that is
-// wanted whatever its size need not be kept.
+// does not, the nodes so far and this one are to be looked at.
 func (e *Estimator) keep() bool {
-	if e.WantLargest == nil || e.EveryLargest {
-		return false
-	}
-	if k := &e.kept; k.used == 0 && !k.over {
-		k.over = e.WantLargest(e.key, 0, 0)
-	}
-	return e.kept.add(e.r, e.KeepNodes)
+	return e.WantLargest != nil && !e.EveryLargest && e.kept.add(e.r, e.KeepNodes)
 }
 
 // wantKept says of a list or a stream whose size is known whether the nodes that
