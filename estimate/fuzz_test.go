@@ -128,6 +128,28 @@ func fuzzValues(f *testing.F, kinds ...rdbparse.Kind) {
 				}
 			}
 		}
+		// Asking for the longest entry changes nothing else and brings no faults, and
+		// what is found does not depend on when it is known that it is wanted.
+		if err == nil && len(alone) == 1 && (alone[0].Type == estimate.List || alone[0].Type == estimate.Stream) {
+			asked := func(least int64) estimate.Record {
+				list, err := recordsOf(t, data, func(e *estimate.Estimator) {
+					e.WantLargest = func(_ *rdbparse.Key, _, alloc int64) bool { return alloc >= least }
+					e.KeepNodes = int64(code) << 16
+				}, c)
+				if err != nil || len(list) != 1 {
+					t.Fatalf("asked: %v, %d records", err, len(list))
+				}
+				return list[0]
+			}
+			atOnce, atSize, above := asked(0), asked(alone[0].Alloc), asked(alone[0].Alloc+1)
+			if !reflect.DeepEqual(atOnce, atSize) || above.Largest != -1 && above.Largest != atOnce.Largest {
+				t.Fatalf("%s loaded=%v: at once %+v, at its size %+v, above %+v", c.Line.Name, c.Loaded, atOnce, atSize, above)
+			}
+			atOnce.Largest, above.Largest = alone[0].Largest, alone[0].Largest
+			if !reflect.DeepEqual(alone[0], atOnce) || !reflect.DeepEqual(alone[0], above) {
+				t.Fatalf("%s loaded=%v: not asked %+v, asked %+v and %+v", c.Line.Name, c.Loaded, alone[0], atOnce, above)
+			}
+		}
 		// The parts sum to the whole.
 		var items []estimate.Item
 		r, _ := rdbparse.NewReader(bytes.NewReader(data))
