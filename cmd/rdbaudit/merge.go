@@ -228,6 +228,7 @@ func (f *reportFlags) readParts(e *env, paths []string, memory int64, all *scan.
 		}
 		i++
 	}
+	all.Sort()
 	return all, nil
 }
 

@@ -169,6 +169,7 @@ var table = crc64.MakeTable(crc64.ECMA)
 
 // Write writes the part. It comes before Report.
 func (p *Part) Write(w io.Writer) error {
+	p.Sort()
 	h := head{Version: p.Version, Layout: layout(), How: p.How}
 	for i := range p.Dumps {
 		h.Dumps = append(h.Dumps, factOf(&p.Dumps[i]))

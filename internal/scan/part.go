@@ -56,12 +56,14 @@ func (f *Facts) Name() string { return BaseName(f.Source.Path) }
 func (f *Facts) Damaged() bool { return f.Source.Error != "" }
 
 // Part is what reports are made of: the sums over some dumps, and what is known
-// of each of them. Its dumps are in the order of their paths.
+// of each of them. Its dumps are in the order of their paths, after a Merge once
+// Write, Report or Sort was called.
 type Part struct {
-	Version string // of the program that made it
-	How     How
-	Set     *aggregate.Set
-	Dumps   []Facts // by Record.Source
+	Version  string // of the program that made it
+	How      How
+	Set      *aggregate.Set
+	Dumps    []Facts // by Record.Source
+	unsorted bool    // Dumps are as they came, not in their order yet
 }
 
 // Read is how many dumps could be read, in part at least.
@@ -83,13 +85,13 @@ func (p *Part) Merge(o *Part) error {
 	if err := p.Set.Same(o.Set); err != nil {
 		return err
 	}
-	// All dumps in their order, and where each of them comes to stand.
-	both := slices.Concat(p.Dumps, o.Dumps)
-	order, place := sorted(both)
-	n := len(p.Dumps)
-	p.Set.Renumber(place[:n])
-	o.Set.Renumber(place[n:])
-	p.Dumps = order
+	// To put them in order each time would take longer with each part.
+	behind := make([]int32, len(o.Dumps))
+	for i := range behind {
+		behind[i] = int32(len(p.Dumps) + i)
+	}
+	o.Set.Renumber(behind)
+	p.Dumps, p.unsorted = append(p.Dumps, o.Dumps...), true
 	return p.Set.Merge(o.Set)
 }
 
@@ -112,10 +114,13 @@ func sorted(dumps []Facts) (order []Facts, place []int32) {
 	return order, place
 }
 
-// sort puts the part's dumps in their order.
-func (p *Part) sort() {
+// Sort puts the part's dumps in their order.
+func (p *Part) Sort() {
+	if !p.unsorted {
+		return
+	}
 	order, place := sorted(p.Dumps)
-	p.Dumps = order
+	p.Dumps, p.unsorted = order, false
 	p.Set.Renumber(place)
 }
 

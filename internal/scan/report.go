@@ -32,6 +32,7 @@ func (v *View) number(name string) (int64, bool) {
 // Report renders a part, and says what eviction would take; nil: nobody asked.
 // It may be called once, after the last Merge.
 func (p *Part) Report(v *View) (*output.Report, *aggregate.EvictionPlan) {
+	p.Sort()
 	rep := &output.Report{Version: v.Version, Measure: p.Set.Measure(), Filtered: p.How.Filtered, Options: options(p.Set.Options())}
 	p.moments(rep)
 	for i := range p.Dumps {

@@ -133,7 +133,8 @@ func Run(ctx context.Context, inputs []source.Input, o *Options) (*Part, error) 
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	p.sort()
+	p.unsorted = true
+	p.Sort()
 	return p, nil
 }
 
