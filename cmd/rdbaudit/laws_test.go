@@ -181,3 +181,54 @@ func TestSeveralDumps(t *testing.T) {
 	}
 	require.Contains(t, good(t, dumps...), "3 dumps")
 }
+
+// TestLargestElements: of each key in a list of the largest, the report says the
+// longest element that rows say, whatever it did not open of others. Names that
+// the list shortens are left out.
+func TestLargestElements(t *testing.T) {
+	inDir(t)
+	dumps := []string{"mixed.rdb"}
+	var mixed bytes.Buffer
+	_, err := synth.Write(&mixed, synth.Options{Kind: "mixed", Keys: 20_000})
+	require.NoError(t, err)
+	write(t, "mixed.rdb", mixed.Bytes())
+	for _, f := range fixtures.All(t) {
+		write(t, f.Name+".rdb", f.Data)
+		dumps = append(dumps, f.Name+".rdb")
+	}
+	known := make(map[string]map[[4]string]string) // by dump; database, type, key and size to the longest element
+	for _, dump := range dumps {
+		keys := keysTable(t, dump)
+		known[dump] = make(map[[4]string]string)
+		for _, row := range keys.rows {
+			key := [4]string{keys.text(row, "database"), keys.text(row, "type"), keys.text(row, "key"), keys.text(row, "allocated_bytes")}
+			known[dump][key] = keys.text(row, "len_largest_element")
+		}
+	}
+	packed := 0
+	check := func(dumps []string, args ...string) {
+		t.Helper()
+		for _, row := range tableOf(t, "largest", append(args, dumps...)...) {
+			key := [4]string{row["database"], row["type"], row["key"], row["allocated_bytes"]}
+			if len(row["key"]) > 256 {
+				continue
+			}
+			found := false
+			for _, dump := range dumps {
+				longest, ok := known[dump][key]
+				found = found || ok && longest == row["len_largest_element"]
+			}
+			require.True(t, found, "%s: %v", dumps, row)
+			if row["type"] == "list" || row["type"] == "stream" {
+				packed++
+			}
+		}
+	}
+	for _, dump := range dumps {
+		check([]string{dump})
+		check([]string{dump}, "--top", "1")
+	}
+	check(dumps[:8], "--top", "5", "--jobs", "4")
+	check(dumps, "--jobs", "1")
+	require.Greater(t, packed, 200)
+}
