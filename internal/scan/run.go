@@ -100,40 +100,15 @@ const maxWorkers = 8
 // Run reads dumps into a part. A dump that cannot be read is a fact of the
 // part; the error is of the run: the options, or the context's.
 func Run(ctx context.Context, inputs []source.Input, o *Options) (*Part, error) {
-	w, err := newWorkers(o.Aggregate, max(1, min(o.Jobs, maxWorkers)))
+	w, err := newWorkers(ctx, inputs, o)
 	if err != nil {
 		return nil, err
 	}
-	if o.Also != nil { // before the first batch
-		for range w.sets {
-			w.also = append(w.also, o.Also())
-		}
-	}
-	p := &Part{Version: o.Version, How: o.How, Dumps: make([]Facts, len(inputs))}
-	side := max(1, min(o.Jobs, len(inputs))) // dumps at a time
-	w.keepNodes = keepNodes / int64(side)
-	places := make(chan struct{}, side)
-	var wait sync.WaitGroup
-	for i := range inputs {
-		places <- struct{}{}
-		if ctx.Err() != nil {
-			break
-		}
-		wait.Add(1)
-		go func() {
-			defer wait.Done()
-			defer func() { <-places }()
-			p.Dumps[i] = readOne(ctx, inputs[i], int32(i), o, w)
-		}()
-	}
-	wait.Wait()
-	if p.Set, err = w.end(); err != nil {
+	set, err := w.run()
+	if err != nil {
 		return nil, err
 	}
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
-	}
-	p.unsorted = true
+	p := &Part{Version: o.Version, How: o.How, Dumps: w.facts, Set: set, unsorted: true}
 	p.Sort()
 	return p, nil
 }
@@ -141,17 +116,28 @@ func Run(ctx context.Context, inputs []source.Input, o *Options) (*Part, error) 
 // maxLargestKey bounds the name of a dump's largest key.
 const maxLargestKey = 256
 
-// readOne feeds one dump's records to the workers.
-func readOne(ctx context.Context, in source.Input, index int32, o *Options, w *workers) Facts {
-	d, err := Open(ctx, o.Stdin, in, &o.Model)
+// stream is a dump that is being read into batches, by one worker at a time.
+type stream struct {
+	o       *Options
+	index   int32
+	d       *Dump
+	est     *estimate.Estimator
+	f       *Facts
+	floors  *aggregate.Floors
+	reading *reading
+	turn    int // of the next batch
+}
+
+// open opens a dump; nil: it cannot be read.
+func (w *workers) open(index int) *stream {
+	o, in, f := w.o, w.inputs[index], &w.facts[index]
+	d, err := Open(w.ctx, o.Stdin, in, &o.Model)
 	if err != nil {
 		o.Progress.end(nil)
-		return facts(in, err)
+		*f = facts(in, err)
+		return nil
 	}
-	defer d.Close()
-	reading := o.Progress.begin(d)
-	defer func() { o.Progress.end(reading) }()
-	f := Facts{Open: true, Moment: o.Now, MomentFrom: "--now"}
+	*f = Facts{Open: true, Moment: o.Now, MomentFrom: "--now", Largest: -1}
 	if !o.NowGiven {
 		f.Moment, f.MomentFrom = d.Moment()
 	}
@@ -160,22 +146,26 @@ func readOne(ctx context.Context, in source.Input, index int32, o *Options, w *w
 	if o.Keep != nil {
 		keep = o.Keep()
 	}
-	est := d.Estimator(o.SkipBad, keep)
-	est.WantLargest, est.KeepNodes = w.wantLargest, w.keepNodes
-	b := <-w.free
+	s := &stream{o: o, index: int32(index), d: d, f: f, floors: w.floors, reading: o.Progress.begin(d), turn: index}
+	s.est = d.Estimator(o.SkipBad, keep)
+	s.est.WantLargest, s.est.KeepNodes = w.wantLargest, w.keepNodes
+	return s
+}
+
+// fill reads records until the batch is full, and reports how reading ended if it did.
+func (s *stream) fill(b *Batch) error {
+	o, f := s.o, s.f
 	b.moment = f.Moment
-	f.Largest = -1
-	turn := int(index)
-	for {
+	for !b.Full() {
 		rec := b.Next()
-		if err = est.Read(rec); err != nil {
-			break
+		if err := s.est.Read(rec); err != nil {
+			return err
 		}
 		n := o.Aggregate.Measure(rec)
 		if o.Min > 0 && n < o.Min {
 			continue
 		}
-		if d.Config.Loaded && rec.ExpiredAt(f.Moment) {
+		if s.d.Config.Loaded && rec.ExpiredAt(f.Moment) {
 			f.LeftKeys++
 			f.LeftByte += n
 			continue
@@ -185,26 +175,22 @@ func readOne(ctx context.Context, in source.Input, index int32, o *Options, w *w
 		if n >= f.Largest {
 			f.offer(n, rec.Key)
 		}
-		w.floors.Offer(rec, n)
-		rec.Source = index
+		s.floors.Offer(rec, n)
+		rec.Source = s.index
 		b.Keep(rec)
-		if b.Full() {
-			w.send(b, turn)
-			turn++
-			b = <-w.free
-			b.moment = f.Moment
-			if ctx.Err() != nil {
-				break
-			}
-		}
 	}
-	w.send(b, turn)
-	d.Proven = est.Proven()
+	return nil
+}
+
+// close lets go of the dump, all of which was read as the error says.
+func (s *stream) close(ctx context.Context, err error) {
+	s.d.Proven = s.est.Proven()
 	if ctx.Err() == nil {
-		d.Finish(err)
-		f.of(d, o)
+		s.d.Finish(err)
+		s.f.of(s.d, s.o)
 	}
-	return f
+	s.o.Progress.end(s.reading)
+	s.d.Close()
 }
 
 // offer keeps the name of the largest key, of equals the first by name.
@@ -250,87 +236,4 @@ func (f *Facts) of(d *Dump, o *Options) {
 	if len(info.ModuleAux) > 0 {
 		note("%s holds data of modules outside of keys: %s.", name, strings.Join(info.ModuleAux, ", "))
 	}
-}
-
-// workers add records up, each in a set of its own.
-type workers struct {
-	full        []chan *Batch // by worker
-	free        chan *Batch
-	sets        []*aggregate.Set
-	also        []func([]estimate.Record) // by worker: who else looks at the records; nil: nobody
-	wait        sync.WaitGroup
-	floors      *aggregate.Floors // of what all readers have seen
-	usage       bool
-	keepNodes   int64 // Estimator.KeepNodes of each
-	tableMemory int64 // of all sets together, 0: the default
-}
-
-// newWorkers starts n workers. The memory for tables is theirs together.
-func newWorkers(o *aggregate.Options, n int) (*workers, error) {
-	w := &workers{free: make(chan *Batch, 4*n+2), floors: aggregate.NewFloors(o), usage: o.Usage, tableMemory: o.TableMemory}
-	share := *o
-	if share.TableMemory > 0 {
-		share.TableMemory /= int64(n)
-	} else {
-		share.TableMemory = 64 << 20 / int64(n)
-	}
-	for range n {
-		set, err := aggregate.NewSet(&share)
-		if err != nil {
-			return nil, err
-		}
-		w.sets = append(w.sets, set)
-		w.full = append(w.full, make(chan *Batch, 3))
-	}
-	for range cap(w.free) {
-		w.free <- &Batch{}
-	}
-	for i := range w.sets {
-		w.wait.Add(1)
-		go w.work(i)
-	}
-	return w, nil
-}
-
-// send gives a batch to the worker whose turn it is, not to whoever is free:
-// where tables are full, what is folded depends on who has counted what, and a
-// report of one dump is to be the same each time.
-func (w *workers) send(b *Batch, turn int) { w.full[turn%len(w.full)] <- b }
-
-func (w *workers) work(i int) {
-	defer w.wait.Done()
-	set := w.sets[i]
-	for b := range w.full[i] {
-		set.SetMoment(b.moment)
-		records := b.Records()
-		set.AddBatch(records)
-		if w.also != nil {
-			w.also[i](records)
-		}
-		b.Reset()
-		w.free <- b
-	}
-}
-
-// end waits for the workers and merges what they have.
-func (w *workers) end() (*aggregate.Set, error) {
-	for _, full := range w.full {
-		close(full)
-	}
-	w.wait.Wait()
-	w.sets[0].SetTableMemory(w.tableMemory) // as the others are merged into it
-	for _, set := range w.sets[1:] {
-		if err := w.sets[0].Merge(set); err != nil {
-			return nil, err
-		}
-	}
-	return w.sets[0], nil
-}
-
-// wantLargest opens packed values only of keys that may enter a list of the largest.
-func (w *workers) wantLargest(k *rdbparse.Key, size, alloc int64) bool {
-	if w.usage {
-		alloc = size
-	}
-	return w.floors.Beaten(estimate.TypeOf(k), alloc, k.DB, k.Name)
 }
