@@ -58,7 +58,7 @@ func newClosed(budget int64) *closed {
 	for n < maxSeen && int64(n)*bytesPerProbe < budget {
 		n *= 2
 	}
-	return &closed{seen: make([]uint32, n)}
+	return &closed{seen: touched(make([]uint32, n))}
 }
 
 // findGroups finds the groups anew after sweeps.
@@ -75,7 +75,7 @@ func (t *leaves) findGroups() {
 		size *= 2
 	}
 	if size > len(c.slots) || size < len(c.slots)/4 {
-		c.slots = make([]closedSlot, size)
+		c.slots = touched(make([]closedSlot, size))
 	} else {
 		clear(c.slots)
 	}

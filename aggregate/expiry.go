@@ -91,6 +91,7 @@ func (c *clock) page(number int64) *clockPage {
 			c.pages = make(map[int64]*clockPage)
 		}
 		p = &clockPage{at: number}
+		touched(p.n[:])
 		c.pages[number] = p
 	}
 	c.near[number&63] = p

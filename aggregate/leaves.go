@@ -18,7 +18,8 @@ import (
 // nothing that is rendered depends on them.
 type leaves struct {
 	seed  maphash.Seed
-	slots []uint64 // hash<<32 | index+1
+	slots []uint64 // hash<<32 | index+1, in the order of hashes but where they collide
+	shift uint8    // of a hash, to the number of its slot
 	rows  [][]leaf // in chunks: growing copies nothing
 	count uint32
 	stats [][]stats
@@ -49,12 +50,13 @@ type leaf struct {
 }
 
 const (
-	keySame   = math.MaxUint16
-	leafBytes = 40
-	leafChunk = 1 << 10
-	statChunk = 1 << 6
-	statBytes = 192
-	histBytes = 32
+	keySame    = math.MaxUint16
+	firstSlots = 8 // as a power of two
+	leafBytes  = 40
+	leafChunk  = 1 << 10
+	statChunk  = 1 << 6
+	statBytes  = 192
+	histBytes  = 32
 )
 
 // stats are the sums of a pattern with several keys; what each key changes
@@ -110,7 +112,7 @@ func (a *arena) get(at uint32, n uint16) []byte {
 }
 
 func newLeaves() *leaves {
-	return &leaves{seed: maphash.MakeSeed(), slots: make([]uint64, 1<<8), fixed: 8 << 8}
+	return &leaves{seed: maphash.MakeSeed(), slots: make([]uint64, 1<<firstSlots), shift: 32 - firstSlots, fixed: 8 << firstSlots}
 }
 
 // memory is what the table holds, in bytes.
@@ -144,7 +146,7 @@ func (t *leaves) find(h uint32, text []byte) (l *leaf, fresh bool) {
 // lookup gives the index+1 of the row of a pattern with hash h, or 0.
 func (t *leaves) lookup(h uint32, text []byte) uint32 {
 	mask := uint32(len(t.slots) - 1)
-	for i := h & mask; ; i = (i + 1) & mask {
+	for i := h >> t.shift; ; i = (i + 1) & mask {
 		s := t.slots[i]
 		if s == 0 {
 			return 0
@@ -176,9 +178,8 @@ type spot struct {
 func (t *leaves) warm(hashes []uint32) (sum uint64) {
 	var found [ahead]uint32
 	n := 0
-	mask := uint32(len(t.slots) - 1)
 	for _, h := range hashes[:min(len(hashes), ahead)] {
-		s := t.slots[h&mask]
+		s := t.slots[h>>t.shift]
 		found[n] = uint32(s)
 		if uint32(s>>32) == h && s != 0 {
 			n++
@@ -252,7 +253,7 @@ func (t *leaves) insert(h uint32, text []byte) *leaf {
 
 func (t *leaves) place(h, index uint32) {
 	mask := uint32(len(t.slots) - 1)
-	i := h & mask
+	i := h >> t.shift
 	for t.slots[i] != 0 {
 		i = (i + 1) & mask
 	}
@@ -261,13 +262,22 @@ func (t *leaves) place(h, index uint32) {
 
 func (t *leaves) grow() {
 	old := t.slots
-	t.slots = make([]uint64, 2*len(old))
+	t.slots = touched(make([]uint64, 2*len(old)))
+	t.shift--
 	t.fixed += int64(len(old)) * 8
 	for _, s := range old {
 		if s != 0 {
 			t.place(uint32(s>>32), uint32(s))
 		}
 	}
+}
+
+// touched writes to all of new memory. Where a page is read first, the kernel
+// lends one of zeros, and must take that back on all processors when it is
+// written to.
+func touched[T any](list []T) []T {
+	clear(list)
+	return list
 }
 
 // add counts one record, whose spot was found.

@@ -230,7 +230,7 @@ func (p *Patterns) sweep(percent int64) {
 // emptied is a list of n zeros, in the memory of list if that is enough.
 func emptied[T any](list []T, n int) []T {
 	if cap(list) < n {
-		return make([]T, n)
+		return touched(make([]T, n))
 	}
 	list = list[:n]
 	clear(list)
