@@ -16,6 +16,12 @@ func (t *tally) add(n int64) {
 	t.bytes += n
 }
 
+// addSeveral counts keys of n bytes each.
+func (t *tally) addSeveral(keys, n int64) {
+	t.keys += keys
+	t.bytes += keys * n
+}
+
 func mergeTallies(a, b []tally) {
 	for i := range a {
 		a[i].keys += b[i].keys
@@ -51,7 +57,18 @@ func (s *Sizes) Add(r *estimate.Record) {
 	s.add(&it)
 }
 
-func (s *Sizes) add(it *item) { s.n[bits.Len64(uint64(it.n))&63].add(it.n) }
+func (s *Sizes) add(it *item) { s.addAll([]item{*it}) }
+
+// addAll counts items, those of one size that lie together at a time.
+func (s *Sizes) addAll(items []item) {
+	for i := 0; i < len(items); {
+		from, n := i, items[i].n
+		for i < len(items) && items[i].n == n {
+			i++
+		}
+		s.n[bits.Len64(uint64(n))&63].addSeveral(int64(i-from), n)
+	}
+}
 
 // Merge counts all that other has counted.
 func (s *Sizes) Merge(other Analysis) error {
@@ -163,6 +180,19 @@ func (a *TTL) add(it *item) {
 	}
 }
 
+// addAll counts items with these sums.
+func (a *TTL) addAll(items []item, x *sums) {
+	mergeTallies(a.lives[:], x.lives[:])
+	if x.lives[expires].keys == 0 {
+		return
+	}
+	for i := range items {
+		if it := &items[i]; it.life == expires {
+			a.n[spanOf(it.left)].add(it.n)
+		}
+	}
+}
+
 // Merge counts all that other has counted.
 func (a *TTL) Merge(other Analysis) error {
 	o, ok := other.(*TTL)
@@ -217,6 +247,18 @@ func (a *Idle) add(it *item) {
 		return
 	}
 	a.n[spanOf(it.r.Idle)].add(it.n)
+}
+
+// addAll counts items with these sums.
+func (a *Idle) addAll(items []item, x *sums) {
+	if x.idle == 0 {
+		all := sumLives(&x.lives)
+		a.none.merge(&all)
+		return
+	}
+	for i := range items {
+		a.add(&items[i])
+	}
 }
 
 // Merge counts all that other has counted.
@@ -282,6 +324,18 @@ func (a *Freq) add(it *item) {
 		return
 	}
 	a.n[uint8(min(it.r.Freq, 255))].add(it.n)
+}
+
+// addAll counts items with these sums.
+func (a *Freq) addAll(items []item, x *sums) {
+	if x.freq == 0 {
+		all := sumLives(&x.lives)
+		a.none.merge(&all)
+		return
+	}
+	for i := range items {
+		a.add(&items[i])
+	}
 }
 
 // Merge counts all that other has counted.

@@ -28,7 +28,7 @@ type item struct {
 	hash uint32 // of text, in the table of patterns
 	same bool   // the pattern is the very key
 	like bool   // the pattern is that of the item before
-	at   spot   // in the table of patterns
+	at   spot   // in the table of patterns, unless like
 	mold *mold  // of the pattern, if it was seen from that
 	user int    // index+1 of the user's pattern that matched, 0: none
 }

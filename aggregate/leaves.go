@@ -321,6 +321,71 @@ func (t *leaves) add(p *Patterner, it *item) {
 	t.addMore(l, s, it, k)
 }
 
+// addRun counts items of one pattern, the spot of the first of which was found.
+func (t *leaves) addRun(p *Patterner, items []item) {
+	for len(items) > 0 {
+		it := &items[0]
+		t.add(p, it)
+		if items = items[1:]; len(items) == 0 {
+			return
+		}
+		at := &items[0].at
+		if *at = it.at; at.row == 0 || at.moves != t.moves {
+			t.locate(at, it.hash, it.text)
+		}
+		if at.row != 0 {
+			l := t.row(at.row - 1)
+			t.addSeveral(p, l, t.promote(l, false), items)
+			return
+		}
+	}
+}
+
+// addSeveral counts items of a pattern that has a key already.
+func (t *leaves) addSeveral(p *Patterner, l *leaf, s *stats, items []item) {
+	var lives [numLives]tally
+	var elems int64
+	least, most := s.min, s.max
+	for i := 0; i < len(items); {
+		it := &items[i]
+		n, k := it.n, t.mods.kind(it.r)
+		least = min(least, n)
+		from := i
+		for ; i < len(items); i++ {
+			if it = &items[i]; it.n != n || t.mods.kind(it.r) != k {
+				break
+			}
+			if n >= most {
+				s.max = most
+				t.offerKey(p, l, s, it)
+				most = n
+			}
+			lives[it.life].add(n)
+			elems += it.r.Elems
+			if it.life == expires {
+				t.tally(&s.ttl, histBucket(it.left))
+			}
+			if it.r.Idle >= 0 {
+				t.tally(&s.idle, histBucket(it.r.Idle))
+			}
+		}
+		count := int64(i - from)
+		t.hists += s.sizes.tally(histBucket(n), count)
+		t.addKind(s, k, count*n)
+	}
+	s.min, s.max = least, most
+	all := sumLives(&lives)
+	l.bytes += all.bytes
+	s.keys += all.keys
+	s.bytes += all.bytes
+	s.elems += elems
+	s.noTTLKeys += lives[noTTL].keys
+	s.noTTLBytes += lives[noTTL].bytes
+	s.fieldTTLKeys += lives[fieldTTL].keys
+	s.expiredKeys += lives[expired].keys
+	s.expiredBytes += lives[expired].bytes
+}
+
 // addFolded counts one record of a closed group in the row of its wildcard.
 func (t *leaves) addFolded(p *Patterner, l *leaf, it *item, k kind) {
 	s := t.more(l)

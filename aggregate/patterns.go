@@ -45,17 +45,17 @@ func (p *Patterns) Add(r *estimate.Record) {
 	p.add(&p.it)
 }
 
-// locate finds the spots of items whose patterns are known.
+// locate finds the spots of items whose patterns are known: of the first of
+// those that are like each other.
 func (p *Patterns) locate(items []item) {
 	var groups [ahead]uint32
 	n := 0
 	for i := range items {
 		it := &items[i]
 		if it.like {
-			it.at = items[i-1].at
-		} else {
-			p.t.locate(&it.at, it.hash, it.text)
+			continue
 		}
+		p.t.locate(&it.at, it.hash, it.text)
 		if it.at.group != 0 {
 			groups[n] = it.at.group
 			n++
@@ -68,6 +68,21 @@ func (p *Patterns) add(it *item) {
 	p.t.add(p.p, it)
 	if p.t.memory() > p.budget {
 		p.fold()
+	}
+}
+
+// addAll counts items, those of one pattern that lie together at a time.
+func (p *Patterns) addAll(items []item) {
+	for len(items) > 0 {
+		n := 1
+		for n < len(items) && items[n].like {
+			n++
+		}
+		p.t.addRun(p.p, items[:n])
+		items = items[n:]
+		if p.t.memory() > p.budget {
+			p.fold()
+		}
 	}
 }
 

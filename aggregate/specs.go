@@ -36,6 +36,7 @@ type Set struct {
 	o        *Options
 	items    [ahead]item
 	names    []byte // text of the items
+	sums     sums   // of the items
 	molds    molds
 	patterns *Patterns
 	types    *Types
@@ -136,15 +137,15 @@ func (s *Set) AddBatch(records []estimate.Record) {
 // batch is how many records are brought into order at a time.
 const batch = 512
 
-// byForm orders records so that those alike in form are together: what the
-// processor has learned of one, which bytes end a segment and which class it
-// is, holds for the next.
+// byForm orders records so that those alike in form and size are together: what
+// the processor has learned of one, which bytes end a segment and which class
+// it is, holds for the next, and sums are made of several at a time.
 func byForm(order []uint16, records []estimate.Record) {
 	var forms [batch]uint8
 	var ends [1<<8 + 1]uint16
 	for i := range records {
 		r := &records[i]
-		h := uint32(r.Encoding)<<8 + uint32(len(r.Key))
+		h := uint32(r.Encoding)<<8 + uint32(len(r.Key)) + uint32(r.Alloc)<<3
 		if len(r.Key) >= 2 {
 			h += uint32(r.Key[0])<<16 + uint32(r.Key[1])<<20
 		}
@@ -188,15 +189,15 @@ func (s *Set) addOrdered(records []estimate.Record, order []uint16) {
 // is one. Its text is in names until that is emptied.
 func (s *Set) look(it *item, r *estimate.Record, before *item) {
 	it.fill(s.o, r)
+	if before != nil && before.mold != nil && before.mold.fits(r.Key) {
+		it.mold, it.user, it.same, it.hash, it.text, it.like = before.mold, 0, before.same, before.hash, before.text, true
+		return
+	}
 	p := s.patterns
 	base := len(s.names)
 	m := s.molds.place(r.Key)
 	if m.fits(r.Key) {
 		it.mold, it.user, it.same, it.hash = m, 0, m.same, m.hash
-		if before != nil && before.mold == m {
-			it.text, it.like = before.text, true
-			return
-		}
 		s.names = append(s.names, m.text...)
 		it.text = s.names[base:]
 		it.like = before != nil && bytes.Equal(it.text, before.text)
@@ -217,11 +218,11 @@ func (s *Set) look(it *item, r *estimate.Record, before *item) {
 // add counts items in one analysis after the other: what each reads of its own
 // stays in the cache, and what must be fetched is fetched for several at a time.
 func (s *Set) add(items []item) {
-	for i := range items {
-		s.patterns.add(&items[i])
-	}
+	x := &s.sums
+	x.of(items)
+	s.patterns.addAll(items)
 	s.types.addAll(items)
-	s.totals.addAll(items)
+	s.totals.addAll(items, x)
 	if s.owners.on {
 		for i := range items {
 			s.owners.add(&items[i])
@@ -230,27 +231,30 @@ func (s *Set) add(items []item) {
 	for i := range items {
 		s.largest.add(&items[i])
 	}
-	for i := range items {
-		it := &items[i]
-		s.sizes.add(it)
-		s.ttl.add(it)
-		s.idle.add(it)
-		s.freq.add(it)
-		s.slots.add(it)
+	s.sizes.addAll(items)
+	s.ttl.addAll(items, x)
+	s.idle.addAll(items, x)
+	s.freq.addAll(items, x)
+	if x.slots {
+		for i := range items {
+			s.slots.add(&items[i])
+		}
 	}
-	for i := range items {
-		s.expiry.add(&items[i])
+	if x.lives[expires].keys > 0 {
+		for i := range items {
+			s.expiry.add(&items[i])
+		}
 	}
-	for i := range items {
-		s.audit.addItem(&items[i])
+	for _, it := range x.seen {
+		s.audit.addItem(it)
 	}
 	if s.o.Eviction {
 		for i := range items {
 			s.eviction.add(items[i].r, items[i].text)
 		}
 	}
-	for i := range items {
-		s.sample.add(items[i].r, items[i].hash, items[i].text)
+	for _, it := range x.seen {
+		s.sample.add(it.r, it.hash, it.text)
 	}
 }
 

@@ -103,51 +103,57 @@ func (t *Totals) Add(r *estimate.Record) {
 	t.add(&it)
 }
 
-func (t *Totals) add(it *item) { t.addAll([]item{*it}) }
+func (t *Totals) add(it *item) {
+	var x sums
+	items := []item{*it}
+	x.of(items)
+	t.addAll(items, &x)
+}
 
-// addAll counts items, those of one dictionary that lie together at a time.
-func (t *Totals) addAll(items []item) {
+// addAll counts items with these sums.
+func (t *Totals) addAll(items []item, x *sums) {
+	if x.flagged {
+		for i := range items {
+			if r := items[i].r; r.Flags != 0 {
+				t.addFlagged(r, items[i].n)
+			}
+		}
+	}
+	t.Size += x.size
+	t.Alloc += x.alloc
+	t.Serialized += x.serialized
+	t.Elements += x.elems
+	t.Slack += x.slack
+	t.IdleKeys += x.idle
+	t.FreqKeys += x.freq
+	t.addLives(&x.lives)
+	if !x.apart {
+		t.addDict(items[0].r, x.elems, &x.lives)
+		return
+	}
 	for len(items) > 0 {
 		first := items[0].r
 		var lives [numLives]tally
-		var size, alloc, serialized, elems, slack, idle, freq int64
-		n := 0
+		elems, n := int64(0), 0
 		for ; n < len(items); n++ {
-			it := &items[n]
-			r := it.r
+			r := items[n].r
 			if r.DB != first.DB || r.Slot != first.Slot || r.Source != first.Source {
 				break
 			}
-			size += r.Size
-			alloc += r.Alloc
-			serialized += r.Serialized
 			elems += r.Elems
-			slack += r.Slack
-			lives[it.life].add(it.n)
-			if r.Flags != 0 {
-				t.addFlagged(r, it.n)
-			}
-			if r.Idle >= 0 {
-				idle++
-			}
-			if r.Freq >= 0 {
-				freq++
-			}
+			lives[items[n].life].add(items[n].n)
 		}
 		items = items[n:]
-		t.Size += size
-		t.Alloc += alloc
-		t.Serialized += serialized
-		t.Elements += elems
-		t.Slack += slack
-		t.IdleKeys += idle
-		t.FreqKeys += freq
-		t.addLives(&lives)
-		d := t.dbs.at(first.DB)
-		d.Elements += elems
-		d.addLives(&lives)
-		t.dicts.at(first.Source, first.DB, first.Slot).addLives(&lives)
+		t.addDict(first, elems, &lives)
 	}
+}
+
+// addDict counts keys of one dictionary, of which r is one.
+func (t *Totals) addDict(r *estimate.Record, elems int64, lives *[numLives]tally) {
+	d := t.dbs.at(r.DB)
+	d.Elements += elems
+	d.addLives(lives)
+	t.dicts.at(r.Source, r.DB, r.Slot).addLives(lives)
 }
 
 func (t *Totals) addFlagged(r *estimate.Record, n int64) {
