@@ -1,6 +1,7 @@
 package aggregate
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"runtime"
@@ -50,6 +51,55 @@ func TestClosed(t *testing.T) {
 		t.Errorf("cfg:*:{num} has %d keys, cfg:steady:{num} %d, cfg:large:{num} %d", rows["cfg:*:{num}"], rows["cfg:steady:{num}"], rows["cfg:large:{num}"])
 	}
 	checkSums(t, s)
+}
+
+// TestIsFolded: a pattern is found to be another one folded where appendFolded
+// makes it of that, and nowhere else. The hashes of both agree.
+func TestIsFolded(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 5))
+	some := func() []byte {
+		var b []byte
+		for n := range 1 + rng.IntN(4) {
+			mark := byte(min(n, 1) << markShift)
+			if rng.IntN(3) == 0 {
+				b = append(append(b, mark|markClass), []string{"*", "{num}", "{hex}"}[rng.IntN(3)]...)
+			} else {
+				b = append(append(b, mark), []string{"", "a", "ab", "*", "abcdefgh", "abcdefghi", "{num}"}[rng.IntN(7)]...)
+			}
+		}
+		return b
+	}
+	var f, g folds
+	hits := 0
+	for range 200_000 {
+		marked, other := some(), some()
+		f.of(marked)
+		for k := range f.n {
+			for _, all := range []bool{false, true} {
+				folded := appendFolded(nil, marked, f.at[k], all)
+				if !isFolded(folded, marked, f.at[k], all) {
+					t.Fatalf("%q is not %q folded at %d, %v", folded, marked, f.at[k], all)
+				}
+				want := f.one[k]
+				if all {
+					want = f.rest[k]
+				}
+				if g.of(folded); g.whole != want {
+					t.Fatalf("%q folded at %d, %v has another hash than %q", marked, f.at[k], all, folded)
+				}
+				same := bytes.Equal(folded, other)
+				if isFolded(other, marked, f.at[k], all) != same {
+					t.Fatalf("%q and %q folded at %d, %v: the same %v", other, marked, f.at[k], all, same)
+				}
+				if same {
+					hits++
+				}
+			}
+		}
+	}
+	if hits == 0 {
+		t.Fatal("nothing was compared")
+	}
 }
 
 // TestLateGroup: a family that comes when all is folded gets a row of its own.

@@ -1,6 +1,10 @@
 package aggregate
 
-import "encoding/binary"
+import (
+	"bytes"
+	"encoding/binary"
+	"math/bits"
+)
 
 // folds are the ways to fold a pattern: for each literal segment a hash of
 // the pattern in which that one is *, and of that in which all literals from
@@ -20,12 +24,19 @@ func (f *folds) of(marked []byte) {
 	var sum uint64
 	var change [maxDepth]uint64
 	weight := uint64(prime)
+	ends, short := markBits(marked)
 	for i := 0; i < len(marked); weight *= prime {
-		to := segmentEnd(marked, i)
-		h := hashSegment(marked[i:to]) * weight
+		var to int
+		if short {
+			ends &= ends - 1 // the mark of this one
+			to = min(bits.TrailingZeros64(ends), len(marked))
+		} else {
+			to = segmentEnd(marked, i)
+		}
+		h := hashIn(marked, i, to) * weight
 		if marked[i]&markClass == 0 && f.n < maxDepth {
 			f.at[f.n] = i
-			change[f.n] = scramble(2^(uint64(marked[i]|markClass)<<8|'*'))*weight - h
+			change[f.n] = scramble(2^(uint64(marked[i]|markClass)|'*'<<8))*weight - h
 			f.n++
 		}
 		sum += h
@@ -37,6 +48,38 @@ func (f *folds) of(marked []byte) {
 		rest += change[k]
 		f.one[k], f.rest[k] = scramble(sum+change[k]), scramble(rest)
 	}
+}
+
+// markBits has a bit for each mark in a pattern of 8 to 64 bytes.
+func markBits(marked []byte) (at uint64, ok bool) {
+	if len(marked) < minPlain || len(marked) > maxPlain {
+		return 0, false
+	}
+	for i := 0; i < len(marked); i += 8 {
+		from := min(i, len(marked)-8)
+		x := binary.LittleEndian.Uint64(marked[from:])
+		at |= gathered(^((x|bytes80)-markEnd*bytes1)&^x&bytes80) << from
+	}
+	return at, true
+}
+
+// hashIn is a hash of b[i:to], for which bytes around it may be read.
+func hashIn(b []byte, i, to int) uint64 {
+	n := to - i
+	var x uint64
+	switch {
+	case n > 8:
+		return hashSegment(b[i:to])
+	case i+8 <= len(b):
+		x = binary.LittleEndian.Uint64(b[i:])
+	case len(b) >= 8:
+		x = binary.LittleEndian.Uint64(b[len(b)-8:]) >> (8 * (i + 8 - len(b)))
+	default:
+		for k := to - 1; k >= i; k-- {
+			x = x<<8 | uint64(b[k])
+		}
+	}
+	return scramble(uint64(n) ^ x<<(64-8*n)>>(64-8*n))
 }
 
 func hashSegment(b []byte) uint64 {
@@ -95,4 +138,31 @@ func appendFolded(dst, marked []byte, from int, all bool) []byte {
 		i = to
 	}
 	return dst
+}
+
+// isFolded says whether folded is what appendFolded makes of a pattern.
+func isFolded(folded, marked []byte, from int, all bool) bool {
+	if len(folded) < from+2 || string(folded[:from]) != string(marked[:from]) || folded[from] != marked[from]|markClass || folded[from+1] != '*' {
+		return false
+	}
+	folded, marked = folded[from+2:], marked[segmentEnd(marked, from):]
+	if !all {
+		return bytes.Equal(folded, marked)
+	}
+	for len(marked) > 0 {
+		seg := marked[:segmentEnd(marked, 0)]
+		marked = marked[len(seg):]
+		var rest []byte
+		ok := false
+		if seg[0]&markClass != 0 {
+			rest, ok = bytes.CutPrefix(folded, seg)
+		} else if len(folded) >= 2 && folded[0] == seg[0]|markClass && folded[1] == '*' {
+			rest, ok = folded[2:], true
+		}
+		if !ok {
+			return false
+		}
+		folded = rest
+	}
+	return len(folded) == 0
 }

@@ -45,19 +45,20 @@ import (
 // the very end is any rest; a class such as {num} stands for segments of that
 // class; all else is literal, with escapes as in AppendEscaped.
 type Patterner struct {
-	depth  int
-	tab    [256]charClass
-	seps   []separator
-	order  []int // indexes of seps, the longest first: the one to try first
-	single bool  // all separators are one byte
-	colon  bool  // ':' is one of them
-	mute   bool  // none has a digit or a letter of hexadecimal ones
-	byByte [256]uint8
-	user   []userPattern
-	first  *userIndex // of user, nil if there are none
-	hit    int        // index+1 into user of what the last walk matched, 0: none
-	owners []string   // distinct, after a nameless one
-	names  [numClasses]string
+	depth   int
+	tab     [256]charClass
+	seps    []separator
+	order   []int // indexes of seps, the longest first: the one to try first
+	single  bool  // all separators are one byte
+	oneByte bool  // there is one, of one byte of ASCII
+	colon   bool  // ':' is one of them
+	mute    bool  // none has a digit or a letter of hexadecimal ones
+	byByte  [256]uint8
+	user    []userPattern
+	first   *userIndex // of user, nil if there are none
+	hit     int        // index+1 into user of what the last walk matched, 0: none
+	owners  []string   // distinct, after a nameless one
+	names   [numClasses]string
 	// For names that must be made to be compared, two at a time.
 	scratch, scratch2 []byte
 }
@@ -203,6 +204,7 @@ func NewPatterner(o *Options) (*Patterner, error) {
 		p.colon = p.colon || s == ":"
 		p.byByte[s[0]] = uint8(i)
 	}
+	p.oneByte = p.single && len(p.seps) == 1 && p.seps[0].raw[0] < 0x80
 	slices.SortStableFunc(p.order, func(a, b int) int { return len(o.Separators[b]) - len(o.Separators[a]) })
 	var firstErr error
 	p.owners = []string{""}
@@ -296,6 +298,17 @@ func (p *Patterner) walk(dst, key []byte, marked bool) (_ []byte, same bool) {
 			return append(dst, u.text...), false
 		}
 	}
+	if marked {
+		var ok bool
+		if dst, same, ok = p.walkPlain(dst, key); ok {
+			return dst, same
+		}
+	}
+	return p.walkAny(dst, key, marked)
+}
+
+// walkAny is walk for any key, without the user's own patterns.
+func (p *Patterner) walkAny(dst, key []byte, marked bool) (_ []byte, same bool) {
 	same = true
 	before := byte(0) // index+1 of the separator before the segment
 	for start, n := 0, 1; ; n++ {

@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 )
 
 func pattern(t testing.TB, o *Options, key string) string {
@@ -224,7 +226,45 @@ func TestPatternRandomIDs(t *testing.T) {
 	}
 }
 
+// TestPlain: keys whose bytes are classed eight at a time have the patterns that
+// they have byte by byte.
+func TestPlain(t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 7))
+	pieces := strings.Fields("user session 42 1712345678 20240115 9ae3f0 cafe 2001 db8 a z _ last_seen Item12 V1StGXR8_Z5jdHi6B-myT {tag} x{7} * <a> a@b.org 10.0.0.1 1b4e28ba-2fa1-11d2-883f-0016d3cca427 " +
+		"\\ \x00 é 0123456789abcdef ABCDEF01 deadbeef - . / g9 fe80 FE80 Fe80 2024-01-15")
+	plain := 0
+	for _, sep := range []string{":", "a", "7", "-", "{", "\xff", "é"} {
+		for _, depth := range []int{1, 3, 6} {
+			p, err := NewPatterner(&Options{Separators: []string{sep}, Depth: depth})
+			require.NoError(t, err)
+			for range 20_000 {
+				var key []byte
+				for n := rng.IntN(7); n >= 0; n-- {
+					if len(key) > 0 || rng.IntN(10) == 0 {
+						key = append(key, sep...)
+					}
+					if rng.IntN(8) > 0 {
+						key = append(key, pieces[rng.IntN(len(pieces))]...)
+					}
+				}
+				want, wantSame := p.walkAny([]byte("x"), key, true)
+				got, same, ok := p.walkPlain([]byte("x"), key)
+				if !ok {
+					require.Equal(t, "x", string(got))
+					continue
+				}
+				plain++
+				require.Equal(t, want, got, "%q", key)
+				require.Equal(t, wantSame, same, "%q", key)
+			}
+		}
+	}
+	require.Greater(t, plain, 50_000)
+}
+
 func FuzzPattern(f *testing.F) {
+	f.Add("cfg:wordé:word:17", ":", "z", 6)
+	f.Add("sess:9ae3f0aa:{x}:2001:db8::1:abcdefgh", ":", "z", 4)
 	f.Add("user:42:cart", ":", "tenant:<name>:*", 6)
 	f.Add("a\xff::{x}:*", "::", "a:{num}", 3)
 	f.Add("2001:db8::1", ":", "*", 1)

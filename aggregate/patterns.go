@@ -59,6 +59,7 @@ func (p *Patterns) locate(items []item) {
 		if it.at.group != 0 {
 			groups[n] = it.at.group
 			n++
+			p.warmed += uint64(*p.t.shut.times(it.at.whole))
 		}
 	}
 	p.warmed += p.t.warmStats(groups[:n])
