@@ -1,5 +1,7 @@
 package aggregate
 
+import "hash/maphash"
+
 // A table that was full once meets new patterns that its next sweep would
 // only fold again. closed remembers the groups that sweeps have folded, as the
 // rows of their wildcards, so that such a pattern is counted there at once,
@@ -12,7 +14,7 @@ package aggregate
 type closed struct {
 	// Groups by hash. The hash is that of folds, which knows no seed, so that
 	// what is folded is the same on every run; names chosen to collide are
-	// therefore looked for in few places only, and told apart by their text.
+	// therefore looked for in few places only, and told apart by another hash.
 	slots []closedSlot
 	count uint32
 	// By which literal segments groups came about: bit k of ones for the k-th
@@ -26,8 +28,9 @@ type closed struct {
 }
 
 type closedSlot struct {
-	row uint32 // index+1 of its row
-	tag uint32 // of the hash
+	row   uint32 // index+1 of its row
+	tag   uint32 // of the hash
+	check uint64 // seeded hash of the pattern: its text is far away
 }
 
 const (
@@ -39,7 +42,7 @@ const (
 	bytesPerProbe = 384 // of budget for each place in seen
 )
 
-func (c *closed) memory() int64 { return int64(len(c.slots))*8 + int64(len(c.seen))*4 }
+func (c *closed) memory() int64 { return int64(len(c.slots))*16 + int64(len(c.seen))*4 }
 
 // note says how a pattern was folded.
 func (c *closed) note(k int, all bool) {
@@ -80,16 +83,16 @@ func (t *leaves) findGroups() {
 	for i := range t.count {
 		if l := t.row(i); t.folded(l) {
 			c.f.of(t.pattern(l))
-			c.put(c.f.whole, i)
+			c.put(c.f.whole, maphash.Bytes(t.seed, t.pattern(l)), i)
 		}
 	}
 }
 
-func (c *closed) put(h uint64, row uint32) {
+func (c *closed) put(h, check uint64, row uint32) {
 	mask := uint64(len(c.slots) - 1)
 	for i := range uint64(closedProbes) {
 		if s := &c.slots[(h+i)&mask]; s.row == 0 {
-			*s = closedSlot{row + 1, uint32(h >> 32)}
+			*s = closedSlot{row + 1, uint32(h >> 32), check}
 			c.count++
 			return
 		}
@@ -109,8 +112,10 @@ func (c *closed) group(t *leaves, text []byte, k int, all bool) uint32 {
 		if s.row == 0 {
 			return 0
 		}
-		if s.tag == uint32(h>>32) && isFolded(t.pattern(t.row(s.row-1)), text, c.f.at[k], all) {
-			return s.row
+		if s.tag == uint32(h>>32) {
+			if c.buf = appendFolded(c.buf[:0], text, c.f.at[k], all); s.check == maphash.Bytes(t.seed, c.buf) {
+				return s.row
+			}
 		}
 	}
 	return 0
@@ -173,7 +178,7 @@ func (t *leaves) openGroup(text []byte, k int) uint32 {
 		t.insert(h, c.buf)
 		i = t.count
 		c.note(k, true)
-		c.put(c.f.rest[k], i-1)
+		c.put(c.f.rest[k], maphash.Bytes(t.seed, c.buf), i-1)
 	}
 	t.promote(t.row(i-1), fresh)
 	return i

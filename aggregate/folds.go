@@ -1,7 +1,6 @@
 package aggregate
 
 import (
-	"bytes"
 	"encoding/binary"
 	"math/bits"
 )
@@ -127,42 +126,21 @@ func (f *folds) choose(counts []uint16) (k int, all bool) {
 	return 0, true
 }
 
+// appendFolded appends a pattern in which the literal segment at from is *, or
+// all from there on are.
 func appendFolded(dst, marked []byte, from int, all bool) []byte {
-	for i := 0; i < len(marked); {
-		to := segmentEnd(marked, i)
-		if i == from || all && i > from && marked[i]&markClass == 0 {
-			dst = append(dst, marked[i]|markClass, '*')
-		} else {
-			dst = append(dst, marked[i:to]...)
-		}
-		i = to
-	}
-	return dst
-}
-
-// isFolded says whether folded is what appendFolded makes of a pattern.
-func isFolded(folded, marked []byte, from int, all bool) bool {
-	if len(folded) < from+2 || string(folded[:from]) != string(marked[:from]) || folded[from] != marked[from]|markClass || folded[from+1] != '*' {
-		return false
-	}
-	folded, marked = folded[from+2:], marked[segmentEnd(marked, from):]
+	dst = append(append(dst, marked[:from]...), marked[from]|markClass, '*')
+	marked = marked[segmentEnd(marked, from):]
 	if !all {
-		return bytes.Equal(folded, marked)
+		return append(dst, marked...)
 	}
 	for len(marked) > 0 {
 		seg := marked[:segmentEnd(marked, 0)]
-		marked = marked[len(seg):]
-		var rest []byte
-		ok := false
-		if seg[0]&markClass != 0 {
-			rest, ok = bytes.CutPrefix(folded, seg)
-		} else if len(folded) >= 2 && folded[0] == seg[0]|markClass && folded[1] == '*' {
-			rest, ok = folded[2:], true
+		if marked = marked[len(seg):]; seg[0]&markClass == 0 {
+			dst = append(dst, seg[0]|markClass, '*')
+		} else {
+			dst = append(dst, seg...)
 		}
-		if !ok {
-			return false
-		}
-		folded = rest
 	}
-	return len(folded) == 0
+	return dst
 }
