@@ -23,12 +23,12 @@ func (f *folds) of(marked []byte) {
 	var sum uint64
 	var change [maxDepth]uint64
 	weight := uint64(prime)
-	ends, short := markBits(marked)
+	marks, short := markBits(marked)
 	for i := 0; i < len(marked); weight *= prime {
 		var to int
 		if short {
-			ends &= ends - 1 // the mark of this one
-			to = min(bits.TrailingZeros64(ends), len(marked))
+			marks &= marks - 1 // but for the one of this segment
+			to = min(bits.TrailingZeros64(marks), len(marked))
 		} else {
 			to = segmentEnd(marked, i)
 		}
@@ -49,7 +49,7 @@ func (f *folds) of(marked []byte) {
 	}
 }
 
-// markBits has a bit for each mark in a pattern of 8 to 64 bytes.
+// markBits has a bit for each mark in a pattern that is neither very short nor long.
 func markBits(marked []byte) (at uint64, ok bool) {
 	if len(marked) < minPlain || len(marked) > maxPlain {
 		return 0, false
@@ -57,7 +57,7 @@ func markBits(marked []byte) (at uint64, ok bool) {
 	for i := 0; i < len(marked); i += 8 {
 		from := min(i, len(marked)-8)
 		x := binary.LittleEndian.Uint64(marked[from:])
-		at |= gathered(^((x|bytes80)-markEnd*bytes1)&^x&bytes80) << from
+		at |= gathered(^((x|bytes80)-markEnd*bytes1)&^x&bytes80) << (from & 63)
 	}
 	return at, true
 }
@@ -65,20 +65,29 @@ func markBits(marked []byte) (at uint64, ok bool) {
 // hashIn is a hash of b[i:to], for which bytes around it may be read.
 func hashIn(b []byte, i, to int) uint64 {
 	n := to - i
-	var x uint64
-	switch {
-	case n > 8:
+	if n > 16 {
 		return hashSegment(b[i:to])
+	}
+	x := firstOf(b, i, min(n, 8))
+	if n > 8 {
+		x = scramble(x) ^ firstOf(b, i+8, n-8)
+	}
+	return scramble(x ^ uint64(n))
+}
+
+// firstOf are the n bytes of b from i on, 8 at most, as a number.
+func firstOf(b []byte, i, n int) (x uint64) {
+	switch {
 	case i+8 <= len(b):
 		x = binary.LittleEndian.Uint64(b[i:])
 	case len(b) >= 8:
-		x = binary.LittleEndian.Uint64(b[len(b)-8:]) >> (8 * (i + 8 - len(b)))
+		x = binary.LittleEndian.Uint64(b[len(b)-8:]) >> (8 * (i + 8 - len(b)) & 63)
 	default:
-		for k := to - 1; k >= i; k-- {
+		for k := len(b) - 1; k >= i; k-- {
 			x = x<<8 | uint64(b[k])
 		}
 	}
-	return scramble(uint64(n) ^ x<<(64-8*n)>>(64-8*n))
+	return x << (8 * (8 - n) & 63) >> (8 * (8 - n) & 63)
 }
 
 func hashSegment(b []byte) uint64 {

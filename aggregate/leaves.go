@@ -747,13 +747,22 @@ func (t *leaves) release(i uint32) {
 // refill puts all rows into the table anew, each under the pattern that rename
 // appends for it. The table does not grow meanwhile: rows move to the front,
 // stats stay where they are, and text moves to chunks whose own has moved.
-func (t *leaves) refill(p *Patterner, rename func(dst []byte, i uint32, text []byte) (_ []byte, folded bool)) (sum uint64) {
+// About expect rows are going to remain.
+func (t *leaves) refill(p *Patterner, expect uint32, rename func(dst []byte, i uint32, text []byte) (_ []byte, folded bool)) (sum uint64) {
 	n := t.count
 	old := &leaves{stats: t.stats, text: t.text, mods: t.mods}
 	t.text = arena{free: t.text.free}
-	clear(t.slots)
 	t.count = 0
 	t.moves++
+	size, shift := 1<<firstSlots, uint8(32-firstSlots)
+	for size/2 < int(expect) {
+		size, shift = 2*size, shift-1
+	}
+	if size < len(t.slots) { // lookups reach into less memory
+		t.fixed -= int64(len(t.slots)-size) * 8
+		t.slots, t.shift = make([]uint64, size), shift
+	}
+	clear(t.slots)
 	t.fixed -= int64(n) * leafBytes
 	moved := 0
 	var (

@@ -192,7 +192,7 @@ func (p *Patterns) sweep(percent int64) {
 	}
 	limit := histBucket(sizes.Percentile(min(100, need*100/sizes.Len()+1)))
 	p.victims = emptied(p.victims, int(t.count))
-	victims := p.victims
+	victims, gone := p.victims, uint32(0)
 
 	// How many victims would share a pattern with a wildcard here or there.
 	// Counters are found by a hash that may collide: that costs a worse choice
@@ -212,10 +212,13 @@ func (p *Patterns) sweep(percent int64) {
 		}
 		if !literals {
 			victims[i] = true
+			gone++
 			continue
 		}
 		f.of(t.pattern(l))
-		victims[i] = f.n > 0
+		if victims[i] = f.n > 0; victims[i] {
+			gone++
+		}
 		for k := range f.n {
 			c := &counts[f.one[k]&mask]
 			*c += 1 - *c/math.MaxUint16
@@ -229,7 +232,7 @@ func (p *Patterns) sweep(percent int64) {
 	if t.shut == nil {
 		t.shut = newClosed(p.budget)
 	}
-	p.warmed += t.refill(p.p, func(dst []byte, i uint32, text []byte) ([]byte, bool) {
+	p.warmed += t.refill(p.p, t.count-gone, func(dst []byte, i uint32, text []byte) ([]byte, bool) {
 		if !victims[i] {
 			return append(dst, text...), false
 		}

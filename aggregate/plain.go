@@ -11,7 +11,7 @@ import (
 // zeros, and what it is made of by a mask, without a branch for each byte.
 const (
 	minPlain = 8
-	maxPlain = 64
+	maxPlain = 63 // so that the end of a key is a bit of the word, too
 	bytes1   = 0x0101010101010101
 	bytes80  = 0x80 * bytes1
 )
@@ -39,10 +39,10 @@ func (p *Patterner) plain(key []byte) (b plainBits, ok bool) {
 		i := min(at, len(key)-8)
 		x := binary.LittleEndian.Uint64(key[i:])
 		odd |= x
-		b.seps |= gathered(between(x, sep, sep)) << i
-		b.digits |= gathered(between(x, '0', '9')) << i
-		b.hexLow |= gathered(between(x, 'a', 'f')) << i
-		b.low |= gathered(between(x, 'g', 'z')) << i
+		b.seps |= gathered(between(x, sep, sep)) << (i & 63)
+		b.digits |= gathered(between(x, '0', '9')) << (i & 63)
+		b.hexLow |= gathered(between(x, 'a', 'f')) << (i & 63)
+		b.low |= gathered(between(x, 'g', 'z')) << (i & 63)
 	}
 	return b, odd&bytes80 == 0
 }
@@ -60,7 +60,7 @@ func (p *Patterner) walkPlain(dst, key []byte) (_ []byte, same, ok bool) {
 	same = true
 	whole := true // so far the text lies where it was copied to
 	for start, n := 0, 1; ; n++ {
-		end := start + bits.TrailingZeros64(b.seps>>start)
+		end := start + bits.TrailingZeros64(b.seps>>(start&63))
 		last := end >= len(key)
 		if last {
 			end = len(key)
@@ -70,11 +70,8 @@ func (p *Patterner) walkPlain(dst, key []byte) (_ []byte, same, ok bool) {
 			}
 			return append(dst, before|markClass, '*'), false, true
 		}
-		in := uint64(1)<<(end-start) - 1
-		if end-start == 64 {
-			in = ^uint64(0)
-		}
-		d, h, l := b.digits>>start&in, b.hexLow>>start&in, b.low>>start&in
+		in := uint64(1)<<((end-start)&63) - 1
+		d, h, l := b.digits>>(start&63)&in, b.hexLow>>(start&63)&in, b.low>>(start&63)&in
 		c := literal
 		switch {
 		case d|h|l != in:

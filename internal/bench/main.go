@@ -115,6 +115,9 @@ func pairs(name, dump, dir, ours, theirs string, runs int) error {
 	if err != nil {
 		return err
 	}
+	if err := sumOnly(dump); err != nil { // so that it lies in memory for the first of them as for the last
+		return err
+	}
 	html, csv, peerCSV := filepath.Join(dir, "out.html"), filepath.Join(dir, "out.csv"), filepath.Join(dir, "peer.csv")
 	for _, what := range []struct {
 		name string
