@@ -13,16 +13,12 @@ import (
 // Audit is the analysis "audit": by pattern, what it would save to hold keys
 // otherwise. It counts what Record.Audit says and nothing of other records.
 type Audit struct {
-	o     *Options
-	p     *Patterner
-	rows  map[string]*auditRow // by pattern in marked form
-	other auditRow             // of patterns beyond the cap
-	buf   []byte
-	// Rows found of late, by hash of the pattern: most keys are of few patterns.
-	late [64]struct {
-		hash uint32
-		row  *auditRow
-	}
+	o      *Options
+	p      *Patterner
+	rows   map[string]*auditRow // by pattern in marked form
+	other  auditRow             // of patterns beyond the cap
+	buf    []byte
+	finder finder[auditRow]
 	sorted []namedRow // of rows and other, by pattern in marked form; nil: to be made
 	// Once rows were dropped: the bytes above which a key gets a row at once,
 	// the most that let one of them in; who gets one all the same; and rows to use again.
@@ -60,6 +56,7 @@ const auditTypes = int(estimate.NumTypes)
 
 type auditRow struct {
 	pattern string     // in marked form
+	hash    uint32     // of pattern, if it came with keys
 	first   int64      // bytes of which something was found when it got its row; of no part
 	late    bool       // others were dropped before it got its row: keys may be missing
 	lost    []switched // by type: tables that limits keep from being packed; nil: none
@@ -192,11 +189,13 @@ func (a *Audit) add(r *estimate.Record, row *auditRow) {
 // row is that of a pattern in marked form, of which something was found in n
 // bytes; hash is of the pattern, by whatever rule, always the same.
 func (a *Audit) row(hash uint32, pattern []byte, n int64) *auditRow {
-	late := &a.late[hash%uint32(len(a.late))]
-	if late.row != nil && late.hash == hash && late.row.pattern == string(pattern) {
-		return late.row
+	row := a.finder.last(hash)
+	if row != nil && row.pattern == string(pattern) {
+		return row
 	}
-	row := a.rows[string(pattern)]
+	if row = nil; a.finder.may(hash) {
+		row = a.rows[string(pattern)]
+	}
 	if row == nil {
 		a.sorted = nil
 		if a.gate != nil && n <= a.floor && a.gate.turnsAway(pattern) {
@@ -209,10 +208,10 @@ func (a *Audit) row(hash uint32, pattern []byte, n int64) *auditRow {
 		if n := len(a.free); n > 0 {
 			row, a.free = a.free[n-1], a.free[:n-1]
 		}
-		row.pattern, row.first, row.late = string(pattern), n, a.dropped()
+		row.pattern, row.hash, row.first, row.late = string(pattern), hash, n, a.dropped()
 		a.rows[row.pattern] = row
 	}
-	late.hash, late.row = hash, row
+	a.finder.at(hash, row)
 	return row
 }
 
@@ -246,7 +245,10 @@ func (a *Audit) shrink(n int) {
 			a.free = append(a.free, x.row)
 		}
 	}
-	clear(a.late[:])
+	a.finder.reset()
+	for _, x := range list[:n] {
+		a.finder.at(x.row.hash, x.row)
+	}
 	a.sorted = nil
 }
 
@@ -388,6 +390,7 @@ func (a *Audit) Merge(other Analysis) error {
 		return err
 	}
 	a.sorted = nil
+	a.finder.others()
 	names := make([]string, 0, len(o.rows))
 	for name := range o.rows {
 		names = append(names, name)
@@ -564,6 +567,7 @@ func (a *Audit) code(c *coder) {
 	})
 	a.other.code(c)
 	if c.reads {
+		a.finder.others()
 		a.sorted = nil
 		a.shrink(maxAuditRows)
 	}

@@ -25,13 +25,10 @@ type Names struct {
 	buf     []byte
 	printed []printed
 	probes  map[*estimate.Config]*estimate.Probe
-	// What the last key of a configuration and of some patterns found.
+	// What the last key of a configuration found.
 	config *estimate.Config
 	probe  *estimate.Probe
-	late   [64]struct {
-		hash uint32
-		row  *namesRow
-	}
+	finder finder[namesRow]
 }
 
 // maxNamesRows bounds the patterns told apart; when there are more, the smaller
@@ -64,6 +61,7 @@ func (c *cheaper) merge(o *cheaper) {
 type namesRow struct {
 	shape
 	name               string // the pattern in marked form
+	hash               uint32 // of name, if it came with keys
 	keys, bytes, names int64  // of the sample
 	texts              int64  // strings that are no integers
 	db                 uint64
@@ -225,11 +223,13 @@ func (a *Names) add(r *estimate.Record, hash uint32, pattern []byte) {
 
 // row is that of a pattern, nil if it gets none.
 func (a *Names) row(r *estimate.Record, hash uint32, pattern []byte) *namesRow {
-	late := &a.late[hash%uint32(len(a.late))]
-	if late.row != nil && late.hash == hash && late.row.name == string(pattern) {
-		return late.row
+	row := a.finder.last(hash)
+	if row != nil && row.name == string(pattern) {
+		return row
 	}
-	row := a.rows[string(pattern)]
+	if row = nil; a.finder.may(hash) {
+		row = a.rows[string(pattern)]
+	}
 	if row == nil {
 		if a.gate != nil && a.gate.turnsAway(pattern) {
 			return nil
@@ -242,10 +242,10 @@ func (a *Names) row(r *estimate.Record, hash uint32, pattern []byte) *namesRow {
 			row, a.free = a.free[n-1], a.free[:n-1]
 		}
 		row.shape, row.db, row.source = a.p.shapeOf(pattern), r.DB, r.Source
-		row.name = string(pattern)
+		row.name, row.hash = string(pattern), hash
 		a.rows[row.name] = row
 	}
-	late.hash, late.row = hash, row
+	a.finder.at(hash, row)
 	return row
 }
 
@@ -281,7 +281,10 @@ func (a *Names) drop() {
 			a.free = append(a.free, x.row)
 		}
 	}
-	clear(a.late[:])
+	a.finder.reset()
+	for _, x := range list[len(list)/2:] {
+		a.finder.at(x.row.hash, x.row)
+	}
 }
 
 // shortPrefix is what a prefix would be: a letter and a separator.
@@ -399,6 +402,7 @@ func (a *Names) Merge(other Analysis) error {
 	if err := a.o.same(o.o); err != nil {
 		return err
 	}
+	a.finder.others()
 	for name, from := range o.rows {
 		if row := a.rows[name]; row != nil {
 			row.merge(from)
@@ -507,6 +511,9 @@ func (a *Names) code(c *coder) {
 		row.code(c)
 	})
 	c.sum(&a.other.keys, &a.other.bytes, &a.other.names)
+	if c.reads {
+		a.finder.others()
+	}
 }
 
 func (row *namesRow) code(c *coder) {
