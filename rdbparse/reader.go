@@ -707,6 +707,7 @@ func (r *Reader) longString(p *Part) {
 		}
 		p.Len, p.Stored = int64(n), int64(n)
 		r.body = body{left: n}
+		s.foresee(n)
 		return
 	}
 	switch n {
@@ -732,6 +733,7 @@ func (r *Reader) longString(p *Part) {
 		}
 		p.LZF, p.Len, p.Stored = true, int64(ulen), int64(clen)
 		r.body = body{left: clen, lzf: true, ulen: ulen}
+		s.foresee(clen)
 		return
 	default:
 		s.fail(ErrString, at, "string form "+strconv.FormatUint(n, 10))

@@ -17,6 +17,7 @@ type source struct {
 	err      error // io.ErrUnexpectedEOF at the end, else a read error or a sentinel of error.go
 	errAt    int64
 	detail   string
+	foreseen byte // what foresee has read, so that it does
 }
 
 func (s *source) offset() int64 { return s.base + int64(s.pos) }
@@ -77,6 +78,18 @@ func (s *source) peek(n int) []byte {
 		s.advance()
 	}
 	return s.buf[s.pos:min(s.pos+n, s.end)]
+}
+
+// foresee fetches what comes behind the next n bytes, while these are looked at:
+// input was written by another processor, and no pattern tells this one where
+// the next record begins.
+func (s *source) foresee(n uint64) {
+	if at := uint64(s.pos) + n; at < uint64(s.end) {
+		s.foreseen += s.buf[at]
+		if at += 64; at < uint64(s.end) {
+			s.foreseen += s.buf[at]
+		}
+	}
 }
 
 // u8 reads a byte.
