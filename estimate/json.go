@@ -22,13 +22,17 @@ func newJSONLook(c Config) *jsonLook {
 	return &jsonLook{hash: newSizer(c)}
 }
 
+func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\t' || c == '\r' }
+
+// mayStartJSON is whether looksLikeJSON can be true of what starts so.
+func mayStartJSON(first byte) bool { return first == '{' || isSpace(first) }
+
 // looksLikeJSON is a cheap first test: an object's braces.
 func looksLikeJSON(b []byte) bool {
-	space := func(c byte) bool { return c == ' ' || c == '\n' || c == '\t' || c == '\r' }
-	for len(b) > 0 && space(b[0]) {
+	for len(b) > 0 && isSpace(b[0]) {
 		b = b[1:]
 	}
-	for len(b) > 0 && space(b[len(b)-1]) {
+	for len(b) > 0 && isSpace(b[len(b)-1]) {
 		b = b[:len(b)-1]
 	}
 	return len(b) >= 2 && b[0] == '{' && b[len(b)-1] == '}'

@@ -311,6 +311,9 @@ func (e *Estimator) stringValue() error {
 			return err
 		}
 		json := e.wantJSON && p.Len <= longestJSON
+		if first, ok := e.r.First(); ok && !mayStartJSON(first) {
+			json = false // text stays empty, in which no JSON is found
+		}
 		if !it.isInt && (json || e.sampled && p.Len <= longestNumber) {
 			if text, err = e.r.Bytes(); err != nil {
 				return e.soft(err)

@@ -915,6 +915,20 @@ func (r *Reader) Bytes() ([]byte, error) {
 	return r.bytes()
 }
 
+// First is the first byte of the current part, which stays unread and unexpanded;
+// false where it is not at hand.
+func (r *Reader) First() (first byte, ok bool) {
+	v := r.src.buf[r.src.pos:r.src.end]
+	switch b := &r.body; {
+	case r.part.Len == 0 || b.isInt || b.left < 2 || b.held != nil || len(v) < 2 || r.cur.on:
+		return 0, false
+	case !b.lzf:
+		return v[0], true
+	default: // a run of literals comes first
+		return v[1], v[0] < 32
+	}
+}
+
 func (r *Reader) bytes() ([]byte, error) {
 	b, s := &r.body, &r.src
 	switch {
