@@ -21,8 +21,57 @@ type stretch struct {
 	crc    uint64 // checksum of all input before the data
 	err    error  // why there is no more after this, io.EOF at the end
 	sums   bool   // crc is kept
-	own    uint64 // checksum of the data alone, if an Ahead has summed it
+	own    uint64 // checksum of the data alone, if it was summed when it was read
 	summed bool
+	pos    int // for Read only
+}
+
+// read fills the stretch.
+func (s *stretch) read(in io.Reader, sums bool) {
+	n, err := readFull(in, s.buf[headroom:])
+	s.end, s.err, s.pos = headroom+n, err, headroom
+	if s.summed = sums; sums {
+		s.own = updateCRC(0, s.buf[headroom:s.end])
+	}
+}
+
+// copy is io.Reader's Read, of the stretch and what feed gives after it.
+func (s *stretch) copy(p []byte, feed func([]byte) stretch) (int, error) {
+	if s.buf == nil || s.pos == s.end {
+		if s.err != nil {
+			return 0, s.err
+		}
+		feed(nil) // s is the next now
+	}
+	n := copy(p, s.buf[s.pos:s.end])
+	s.pos += n
+	if n == 0 && s.pos == s.end {
+		return 0, s.err
+	}
+	return n, nil
+}
+
+// sum is the checksum of all that was handed out.
+type sum struct {
+	on     bool
+	crc    uint64
+	factor uint64 // crcFactor of a whole stretch
+}
+
+// add notes the checksum before the stretch in it, and goes on behind it.
+func (c *sum) add(s *stretch) {
+	if s.crc, s.sums = c.crc, c.on; !c.on {
+		return
+	}
+	data := s.buf[headroom:s.end]
+	switch {
+	case !s.summed:
+		c.crc = updateCRC(c.crc, data)
+	case len(data) == stretchSize:
+		c.crc = crcTimes(c.crc, c.factor) ^ s.own
+	default:
+		c.crc = crcTimes(c.crc, crcFactor(len(data))) ^ s.own
+	}
 }
 
 // feeder hands out the input stretch by stretch. What it has handed out is
@@ -85,10 +134,7 @@ type Ahead struct {
 	once       sync.Once
 	done       sync.WaitGroup
 	last       stretch
-	sums       bool
-	crc        uint64 // of all that was handed out
-	factor     uint64 // crcFactor of a whole stretch
-	pos        int    // for Read only
+	sum        sum
 }
 
 // stretchesAhead bounds the memory of an Ahead: this many stretches are in
@@ -102,7 +148,7 @@ func ReadAhead(in io.Reader, skipChecksum bool) *Ahead {
 		full: make(chan stretch, stretchesAhead),
 		free: make(chan stretch, stretchesAhead),
 		stop: make(chan struct{}),
-		sums: !skipChecksum, factor: crcFactor(stretchSize),
+		sum:  sum{on: !skipChecksum, factor: crcFactor(stretchSize)},
 	}
 	for range stretchesAhead {
 		a.free <- stretch{buf: make([]byte, headroom+stretchSize)}
@@ -122,17 +168,13 @@ func (a *Ahead) run(in io.Reader) {
 		case <-a.stop:
 			return
 		}
-		n, err := readFull(in, s.buf[headroom:])
-		s.end, s.err = headroom+n, err
-		if s.summed = a.sums && len(a.full) > 0; s.summed {
-			s.own = updateCRC(0, s.buf[headroom:s.end])
-		}
+		s.read(in, a.sum.on && len(a.full) > 0)
 		select {
 		case a.full <- s:
 		case <-a.stop:
 			return
 		}
-		if err != nil {
+		if s.err != nil {
 			return
 		}
 	}
@@ -143,17 +185,7 @@ func (a *Ahead) feed(carry []byte) stretch {
 	if !ok { // closed
 		s = stretch{buf: make([]byte, headroom), end: headroom, err: io.ErrClosedPipe}
 	}
-	if s.crc, s.sums = a.crc, a.sums; a.sums {
-		data := s.buf[headroom:s.end]
-		switch {
-		case !s.summed:
-			a.crc = updateCRC(a.crc, data)
-		case len(data) == stretchSize:
-			a.crc = crcTimes(a.crc, a.factor) ^ s.own
-		default:
-			a.crc = crcTimes(a.crc, crcFactor(len(data))) ^ s.own
-		}
-	}
+	a.sum.add(&s)
 	copy(s.buf[headroom-len(carry):], carry)
 	if a.last.buf != nil {
 		a.free <- a.last // never blocks: there are stretchesAhead in all
@@ -163,21 +195,7 @@ func (a *Ahead) feed(carry []byte) stretch {
 }
 
 // Read makes an Ahead an io.Reader. NewReader does not use it.
-func (a *Ahead) Read(p []byte) (int, error) {
-	if a.last.buf == nil || a.pos == a.last.end {
-		if a.last.err != nil {
-			return 0, a.last.err
-		}
-		a.feed(nil)
-		a.pos = headroom
-	}
-	n := copy(p, a.last.buf[a.pos:a.last.end])
-	a.pos += n
-	if n == 0 && a.pos == a.last.end {
-		return 0, a.last.err
-	}
-	return n, nil
-}
+func (a *Ahead) Read(p []byte) (int, error) { return a.last.copy(p, a.feed) }
 
 // Close stops the goroutine. It waits for a read that is under way; it does
 // not close the input.

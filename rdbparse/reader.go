@@ -74,12 +74,15 @@ type walk struct {
 const defaultMaxHeld = 64 << 20
 
 // NewReader reads the magic and the aux fields at the head. Give it an Ahead
-// to have the input read and summed on another goroutine.
+// or a Shared to have the input read and summed on other goroutines.
 func NewReader(in io.Reader) (*Reader, error) {
 	r := &Reader{slot: -1, MaxHeld: defaultMaxHeld}
-	if a, ok := in.(*Ahead); ok {
+	switch a := in.(type) {
+	case *Ahead:
 		r.src.in = a
-	} else {
+	case *Shared:
+		r.src.in = a
+	default:
 		r.src.in = &directFeeder{in: in, skip: &r.SkipChecksum}
 	}
 	return r.open()

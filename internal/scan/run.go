@@ -123,6 +123,7 @@ type stream struct {
 	d       *Dump
 	est     *estimate.Estimator
 	f       *Facts
+	shared  *rdbparse.Shared // nil: nobody can help to read
 	floors  *aggregate.Floors
 	reading *reading
 	turn    int // of the next batch
@@ -131,7 +132,7 @@ type stream struct {
 // open opens a dump; nil: it cannot be read.
 func (w *workers) open(index int) *stream {
 	o, in, f := w.o, w.inputs[index], &w.facts[index]
-	d, err := Open(w.ctx, o.Stdin, in, &o.Model)
+	d, err := open(w.ctx, o.Stdin, in, &o.Model, true)
 	if err != nil {
 		o.Progress.end(nil)
 		*f = facts(in, err)
@@ -146,7 +147,7 @@ func (w *workers) open(index int) *stream {
 	if o.Keep != nil {
 		keep = o.Keep()
 	}
-	s := &stream{o: o, index: int32(index), d: d, f: f, floors: w.floors, reading: o.Progress.begin(d), turn: index}
+	s := &stream{o: o, index: int32(index), d: d, shared: d.shared, f: f, floors: w.floors, reading: o.Progress.begin(d), turn: index}
 	s.est = d.Estimator(o.SkipBad, keep)
 	s.est.WantLargest, s.est.KeepNodes = w.wantLargest, w.keepNodes
 	return s

@@ -25,7 +25,8 @@ type Dump struct {
 	In         source.Input
 	Stream     *source.Stream
 	Compressed bool
-	ahead      *rdbparse.Ahead
+	ahead      io.Closer        // what R reads
+	shared     *rdbparse.Shared // the same, if others may help to read it; else nil
 	R          *rdbparse.Reader
 	Config     estimate.Config
 	Verified   bool
@@ -43,14 +44,26 @@ type Dump struct {
 
 // Open opens an input and reads its head. model nil leaves Config empty.
 func Open(ctx context.Context, stdin io.Reader, in source.Input, model *Model) (*Dump, error) {
+	return open(ctx, stdin, in, model, false)
+}
+
+// open is Open. Where nobody helps to read, a goroutine reads ahead.
+func open(ctx context.Context, stdin io.Reader, in source.Input, model *Model, help bool) (*Dump, error) {
 	d := &Dump{In: in, Src: output.Source{Path: in.Path, Size: in.Size, UsedMem: -1, Checksum: "unread"}}
 	stream, err := in.Open(ctx, stdin)
 	if err != nil {
 		return d, err
 	}
 	d.Stream, d.Compressed = stream, stream.Compressed
-	d.ahead = rdbparse.ReadAhead(&cancelReader{ctx, stream}, false)
-	d.R, err = rdbparse.NewReader(d.ahead)
+	if help && stream.Local {
+		d.shared = rdbparse.Share(&cancelReader{ctx, stream})
+		d.ahead = d.shared
+		d.R, err = rdbparse.NewReader(d.shared)
+	} else {
+		ahead := rdbparse.ReadAhead(&cancelReader{ctx, stream}, false)
+		d.ahead = ahead
+		d.R, err = rdbparse.NewReader(ahead)
+	}
 	if err != nil {
 		d.Close()
 		return d, fmt.Errorf("%s: %w", in.Path, err)

@@ -2,6 +2,7 @@ package scan
 
 import (
 	"context"
+	"math/bits"
 	"runtime"
 	"slices"
 	"sync"
@@ -16,8 +17,9 @@ import (
 // workers read dumps and add their records up in sets, each doing whatever
 // there is to do next. A batch is counted by the worker that has read it if
 // that can be: its records are in that processor's cache, and to fetch them
-// from another's takes longer than to count them. Only where somebody else is
-// waiting does a worker read on and leave the batch to him.
+// from another's takes longer than to count some of them. But where reading
+// takes longer than counting, and others are idle because of that, a worker
+// reads on and leaves the batches to them.
 type workers struct {
 	ctx       context.Context
 	o         *Options
@@ -30,10 +32,14 @@ type workers struct {
 	changed *sync.Cond    // something became free, or all is done
 	news    atomic.Uint32 // counts what may end a wait
 	waiting int           // workers that sleep
+	idle    bool          // somebody had nothing to do since the last batch
+	lately  uint8         // idle after each of the last batches, a bit each
+	readOn  bool          // whoever reads goes on reading
 	opened  int           // inputs taken so far
 	side    int           // dumps that may be open at a time
 	busy    int           // dumps that are being opened or read now
 	ready   []*stream     // open dumps that nobody reads
+	read    []*stream     // those that somebody does
 	sets    []*counter
 	free    []*Batch
 }
@@ -112,24 +118,19 @@ func (w *workers) work() {
 			s := w.ready[0]
 			w.ready = slices.Delete(w.ready, 0, 1)
 			w.busy++
-			w.read(s)
+			w.take(s)
 		} else if w.opened < len(w.inputs) && w.busy+len(w.ready) < w.side && w.ctx.Err() == nil {
 			w.next()
 		} else if w.busy+len(w.ready) == 0 && !w.counting() {
 			w.tellAll()
 			return
 		} else if now := w.news.Load(); now != seen {
-			seen = now
-			w.mu.Unlock()
-			for range patience {
-				if w.news.Load() != seen {
-					break
-				}
-				runtime.Gosched()
+			if seen = now; w.linger(now) {
+				seen-- // and again
 			}
-			w.mu.Lock()
 		} else {
 			w.waiting++
+			w.idle = true
 			w.changed.Wait()
 		}
 	}
@@ -138,6 +139,27 @@ func (w *workers) work() {
 // patience is how often a worker looks for news before it sleeps, in which some 200
 // microseconds pass. A batch is read in 50 to 200, and to be woken takes about 50.
 const patience = 2000
+
+// linger looks for news for a while, or helps those who read, and reports
+// whether it did.
+func (w *workers) linger(seen uint32) bool {
+	reading := slices.Clone(w.read)
+	w.idle = true
+	w.mu.Unlock()
+	defer w.mu.Lock()
+	for range patience {
+		if w.news.Load() != seen {
+			break
+		}
+		for _, s := range reading {
+			if s.shared != nil && s.shared.Wanted() && s.shared.Help() {
+				return true
+			}
+		}
+		runtime.Gosched()
+	}
+	return false
+}
 
 // countable is a set that has something to count and nobody who does.
 func (w *workers) countable() *counter {
@@ -206,9 +228,11 @@ func (w *workers) next() {
 	w.tell()
 }
 
-// read reads a batch of a dump, and more as long as others wait for something
+// take reads a batch of a dump, and more as long as others wait for something
 // to count.
-func (w *workers) read(s *stream) {
+func (w *workers) take(s *stream) {
+	w.read = append(w.read, s)
+	defer func() { w.read = slices.DeleteFunc(w.read, func(o *stream) bool { return o == s }) }()
 	for {
 		b := w.free[len(w.free)-1]
 		w.free = w.free[:len(w.free)-1]
@@ -224,18 +248,40 @@ func (w *workers) read(s *stream) {
 		c := w.sets[s.turn%len(w.sets)]
 		s.turn++
 		c.todo = append(c.todo, b)
+		w.decide()
 		if err != nil {
 			w.busy--
 			w.tellAll()
 			return
 		}
-		if len(w.free) == 0 || !w.tell() {
+		if woken := w.tell(); len(w.free) == 0 || !woken && !w.readOn {
 			break
 		}
 	}
 	w.busy--
 	w.ready = append(w.ready, s)
 	w.news.Add(1)
+}
+
+// maxTodo is how many batches wait to be counted before whoever reads helps.
+const maxTodo = 2
+
+// decide says after each batch whether to read on.
+func (w *workers) decide() {
+	todo := 0
+	for _, c := range w.sets {
+		todo += len(c.todo)
+	}
+	w.lately <<= 1
+	if w.idle {
+		w.lately |= 1
+	}
+	switch w.idle = false; {
+	case todo > maxTodo:
+		w.readOn, w.lately = false, 0
+	case bits.OnesCount8(w.lately) >= 4:
+		w.readOn = true
+	}
 }
 
 // wantLargest opens packed values only of keys that may enter a list of the largest.

@@ -20,6 +20,7 @@ import (
 type Stream struct {
 	io.Reader
 	Compressed bool // or framed: its bytes are not those that are stored
+	Local      bool // a file's own bytes, which are had as fast as the disk gives them
 	read       atomic.Int64
 	closes     []func() error
 }
@@ -61,7 +62,7 @@ func (in *Input) Open(ctx context.Context, stdin io.Reader) (*Stream, error) {
 		return nil, in.Err
 	}
 	s := &Stream{}
-	raw := io.Reader(stdin)
+	raw, local := io.Reader(stdin), false
 	switch {
 	case in.remote != nil:
 		r := in.remote.reader(ctx)
@@ -73,6 +74,9 @@ func (in *Input) Open(ctx context.Context, stdin io.Reader) (*Stream, error) {
 			return nil, describe(in.Path, err)
 		}
 		s.closes = append(s.closes, f.Close)
+		if st, err := f.Stat(); err == nil {
+			local = st.Mode().IsRegular()
+		}
 		raw = f
 	}
 	stored := &counter{Reader: raw, n: &s.read}
@@ -115,7 +119,7 @@ func (in *Input) Open(ctx context.Context, stdin io.Reader) (*Stream, error) {
 			r = &framed{Reader: r, length: length}
 		}
 	}
-	s.Reader = r
+	s.Reader, s.Local = r, local && !s.Compressed
 	return s, nil
 }
 
