@@ -58,6 +58,7 @@ type sizer struct {
 	grown map[int64]grownTable
 
 	strings [2 * memoNames][memoValues]stringMemo
+	ints    [2 * memoNames][2]stringMemo // those that servers may share, and others
 
 	// the key
 	name   int64 // bytes of its name

@@ -15,11 +15,15 @@ const sharedInts = 10000
 // stringValue sizes a string. What short names and values come to is
 // remembered: it is the cost of most keys of most dumps.
 func (s *sizer) stringValue(v item) {
-	if v.isInt || s.name >= memoNames || v.len >= memoValues || s.meta != 0 || s.items != nil {
+	if s.name >= memoNames || v.len >= memoValues || s.meta != 0 || s.items != nil {
 		s.stringCost(v)
 		return
 	}
-	m := &s.strings[s.name<<1|int64(btoi(s.ttl))][v.len]
+	at := s.name<<1 | int64(btoi(s.ttl))
+	m := &s.strings[at][v.len]
+	if v.isInt {
+		m = &s.ints[at][btoi(v.val >= 0 && v.val < sharedInts)]
+	}
 	if m.r == 0 {
 		s.stringCost(v)
 		*m = stringMemo{uint16(s.u), uint16(s.r), uint8(s.keyU), s.enc}

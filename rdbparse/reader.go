@@ -297,6 +297,14 @@ func (r *Reader) Next() (*Key, error) {
 			}
 			return r.readKey(t)
 		}
+		if code == opExpireMs && s.end-s.pos >= 8 && r.Wire == nil { // before every key of a cache
+			if k.Offset < 0 {
+				k.Offset = r.at
+			}
+			k.Expiry = int64(binary.LittleEndian.Uint64(s.buf[s.pos:]))
+			s.pos += 8
+			continue
+		}
 		if code == opEOF {
 			return nil, r.end()
 		}
