@@ -37,19 +37,21 @@ type Options struct {
 	TableMemory int64    // bytes that all tables of one run may hold; default 64 MiB; a run of several sets must divide it
 }
 
+// DefaultTableMemory is Options.TableMemory if nobody says otherwise, in bytes.
+const DefaultTableMemory = 64 << 20
+
 // Limits of Options.
 const (
-	defaultDepth       = 6
-	maxDepth           = 32
-	defaultTop         = 20
-	maxTop             = 100_000
-	maxSeparators      = 15 // a separator's index shares a byte below 0x20 with one flag
-	maxSeparator       = 16
-	maxUserPattern     = 4096
-	maxPatterns        = 2000 // each worker has them several times
-	maxOwner           = 200
-	defaultTableMemory = 64 << 20
-	minTableMemory     = 256 << 10
+	defaultDepth   = 6
+	maxDepth       = 32
+	defaultTop     = 20
+	maxTop         = 100_000
+	maxSeparators  = 15 // a separator's index shares a byte below 0x20 with one flag
+	maxSeparator   = 16
+	maxUserPattern = 4096
+	maxPatterns    = 2000 // each worker has them several times
+	maxOwner       = 200
+	minTableMemory = 256 << 10
 )
 
 // Check says what is wrong with the options. Analyses made from options that
@@ -113,7 +115,7 @@ func (o *Options) normal() *Options {
 		n.Top = -1
 	}
 	if n.TableMemory <= 0 {
-		n.TableMemory = defaultTableMemory
+		n.TableMemory = DefaultTableMemory
 	}
 	n.TableMemory = max(n.TableMemory, minTableMemory)
 	return &n

@@ -26,7 +26,12 @@ func (r *Reader) packed(p *Part, f Format) {
 		return
 	}
 	var first [16]byte
-	b := r.firstBytes(first[:0])
+	var b []byte
+	if s, n := &r.src, int(min(r.body.left, 16)); s.end-s.pos >= n && !r.body.lzf && !r.body.isInt {
+		b = s.buf[s.pos : s.pos+n] // where it lies
+	} else {
+		b = r.firstBytes(first[:0])
+	}
 	if r.src.err != nil {
 		return
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -277,7 +278,9 @@ func (f *reportFlags) run(e *env, args []string) error {
 			return err
 		}
 	}
-	defer collectLate(25)()
+	// Half of the tables may well be filled before there is any garbage.
+	tables := cmp.Or(opts.TableMemory, aggregate.DefaultTableMemory)
+	defer collectAfter(lateHeap+tables/2, 25)()
 	part, err := f.read(e, inputs, opts)
 	if err != nil {
 		return err

@@ -63,7 +63,7 @@ func newWorkers(ctx context.Context, inputs []source.Input, o *Options) (*worker
 	w.keepNodes = keepNodes / int64(w.side)
 	share := *o.Aggregate // the memory for tables is theirs together
 	if share.TableMemory <= 0 {
-		share.TableMemory = 64 << 20
+		share.TableMemory = aggregate.DefaultTableMemory
 	}
 	share.TableMemory /= int64(n)
 	for range n {
