@@ -141,18 +141,22 @@ const batch = 512
 // the processor has learned of one, which bytes end a segment and which class
 // it is, holds for the next, and sums are made of several at a time.
 func byForm(order []uint16, records []estimate.Record) {
-	var forms [batch]uint8
-	var ends [1<<8 + 1]uint16
+	const (
+		formBits = 6
+		sizeBits = 3
+	)
+	var forms [batch]uint16
+	var ends [1<<(formBits+sizeBits) + 1]uint16
 	for i := range records {
 		r := &records[i]
-		h := uint32(r.Encoding)<<8 + uint32(len(r.Key)) + uint32(r.Alloc)<<3
+		h := uint32(r.Encoding)<<8 + uint32(len(r.Key))
 		if len(r.Key) >= 2 {
 			h += uint32(r.Key[0])<<16 + uint32(r.Key[1])<<20
 		}
 		if r.Expiry != estimate.NoExpiry {
 			h++
 		}
-		forms[i] = uint8(h * 2654435761 >> 24)
+		forms[i] = uint16(h*2654435761>>(32-formBits)<<sizeBits | uint32(r.Alloc)>>3&(1<<sizeBits-1))
 		ends[int(forms[i])+1]++
 	}
 	for i := 1; i < len(ends); i++ {
