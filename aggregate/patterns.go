@@ -146,9 +146,14 @@ func (p *Patterns) Folded() (keys, bytes int64) {
 }
 
 // fold makes room: it brings the table down to about half its budget, so that
-// the cost of a sweep is spread over as many new patterns as it removed.
+// the cost of a sweep is spread over as many new patterns as it removed. Where
+// hardly a pattern has a second key, few of them will be missed, and it goes
+// down to a quarter: all that comes after has less to look through.
 func (p *Patterns) fold() {
 	goal, enough := p.budget/2, p.budget/4*3
+	if several := p.t.nstat - uint32(len(p.t.free)); several < p.t.count/8 {
+		goal /= 2
+	}
 	for round := 0; round < 32 && p.t.memory() > enough; round++ {
 		// A little more than the part that is too much, and more if that did not do.
 		over := (p.t.memory() - goal) * 100 / p.t.memory()
