@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -376,10 +377,11 @@ var jsonEvery = map[string]uint32{"full": 1, "sample": scan.SampleEvery, "off": 
 
 // read reads the dumps into a part. A nil part comes with what to end with.
 func (f *reportFlags) read(e *env, inputs []source.Input, opts *aggregate.Options) (*scan.Part, error) {
-	shown := &scan.Progress{}
+	shown, begun := &scan.Progress{}, time.Now()
 	o := &scan.Options{
 		How:     scan.How{Model: *f.model.model(), Filtered: f.filter.words(), Now: opts.Now, NowGiven: f.patterns.now != "", Findings: !f.plain, JSONEvery: jsonEvery[f.json]},
 		Version: version(), Aggregate: opts, Min: f.filter.min, SkipBad: f.scan.skip(), Jobs: f.scan.jobs, Stdin: e.stdin, Progress: shown, Also: f.also,
+		Elapsed: func() time.Duration { return time.Since(begun) },
 	}
 	if f.filter.active {
 		o.Keep = func() func(*rdbparse.Key) bool {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"rdbaudit/aggregate"
 	"rdbaudit/estimate"
@@ -29,6 +30,9 @@ type Options struct {
 	Stdin   io.Reader
 	// Also makes for each worker who else looks at the records; nil: nobody.
 	Also func() func([]estimate.Record)
+	// Elapsed is a clock that runs, by which workers share the work, and nothing
+	// else comes of it; nil: they do without.
+	Elapsed func() time.Duration
 	// Progress is told of everything that happens to a dump; nil: nobody is.
 	Progress *Progress
 }

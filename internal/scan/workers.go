@@ -2,11 +2,11 @@ package scan
 
 import (
 	"context"
-	"math/bits"
 	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"rdbaudit/aggregate"
 	"rdbaudit/estimate"
@@ -32,16 +32,15 @@ type workers struct {
 	changed *sync.Cond    // something became free, or all is done
 	news    atomic.Uint32 // counts what may end a wait
 	waiting int           // workers that sleep
-	idle    bool          // somebody had nothing to do since the last batch
-	lately  uint8         // idle after each of the last batches, a bit each
-	readOn  bool          // whoever reads goes on reading
-	opened  int           // inputs taken so far
-	side    int           // dumps that may be open at a time
-	busy    int           // dumps that are being opened or read now
-	ready   []*stream     // open dumps that nobody reads
-	read    []*stream     // those that somebody does
-	sets    []*counter
-	free    []*Batch
+	// What a batch takes of late, some times over; 0 if there is no clock.
+	reading, counting time.Duration
+	opened            int       // inputs taken so far
+	side              int       // dumps that may be open at a time
+	busy              int       // dumps that are being opened or read now
+	ready             []*stream // open dumps that nobody reads
+	read              []*stream // those that somebody does
+	sets              []*counter
+	free              []*Batch
 }
 
 // counter is a set with the batches that it has to count. Batches of a dump go
@@ -121,7 +120,7 @@ func (w *workers) work() {
 			w.take(s)
 		} else if w.opened < len(w.inputs) && w.busy+len(w.ready) < w.side && w.ctx.Err() == nil {
 			w.next()
-		} else if w.busy+len(w.ready) == 0 && !w.counting() {
+		} else if w.busy+len(w.ready) == 0 && !w.behind() {
 			w.tellAll()
 			return
 		} else if now := w.news.Load(); now != seen {
@@ -130,7 +129,6 @@ func (w *workers) work() {
 			}
 		} else {
 			w.waiting++
-			w.idle = true
 			w.changed.Wait()
 		}
 	}
@@ -144,7 +142,6 @@ const patience = 2000
 // whether it did.
 func (w *workers) linger(seen uint32) bool {
 	reading := slices.Clone(w.read)
-	w.idle = true
 	w.mu.Unlock()
 	defer w.mu.Lock()
 	for range patience {
@@ -171,8 +168,8 @@ func (w *workers) countable() *counter {
 	return nil
 }
 
-// counting says that some set is not done with what it was given.
-func (w *workers) counting() bool {
+// behind says that some set is not done with what it was given.
+func (w *workers) behind() bool {
 	return slices.ContainsFunc(w.sets, func(c *counter) bool { return c.busy || len(c.todo) > 0 })
 }
 
@@ -182,6 +179,7 @@ func (w *workers) count(c *counter) {
 	c.todo = slices.Delete(c.todo, 0, 1)
 	c.busy = true
 	w.mu.Unlock()
+	start := w.clock()
 	c.set.SetMoment(b.moment)
 	records := b.Records()
 	c.set.AddBatch(records)
@@ -189,7 +187,9 @@ func (w *workers) count(c *counter) {
 		c.also(records)
 	}
 	b.Reset()
+	took := w.clock() - start
 	w.mu.Lock()
+	spent(&w.counting, took)
 	c.busy = false
 	w.free = append(w.free, b)
 	w.tell()
@@ -237,6 +237,7 @@ func (w *workers) take(s *stream) {
 		b := w.free[len(w.free)-1]
 		w.free = w.free[:len(w.free)-1]
 		w.mu.Unlock()
+		start := w.clock()
 		err := s.fill(b)
 		if err == nil {
 			err = w.ctx.Err()
@@ -248,13 +249,13 @@ func (w *workers) take(s *stream) {
 		c := w.sets[s.turn%len(w.sets)]
 		s.turn++
 		c.todo = append(c.todo, b)
-		w.decide()
+		spent(&w.reading, w.clock()-start)
 		if err != nil {
 			w.busy--
 			w.tellAll()
 			return
 		}
-		if woken := w.tell(); len(w.free) == 0 || !woken && !w.readOn {
+		if woken := w.tell(); len(w.free) == 0 || !woken && !w.readsOn() {
 			break
 		}
 	}
@@ -266,23 +267,27 @@ func (w *workers) take(s *stream) {
 // maxTodo is how many batches wait to be counted before whoever reads helps.
 const maxTodo = 2
 
-// decide says after each batch whether to read on.
-func (w *workers) decide() {
+// readsOn says, with a batch read, whether to read the next as well: if all
+// others together count what one reads in less time than that takes, and do not
+// lag behind.
+func (w *workers) readsOn() bool {
 	todo := 0
 	for _, c := range w.sets {
 		todo += len(c.todo)
 	}
-	w.lately <<= 1
-	if w.idle {
-		w.lately |= 1
-	}
-	switch w.idle = false; {
-	case todo > maxTodo:
-		w.readOn, w.lately = false, 0
-	case bits.OnesCount8(w.lately) >= 4:
-		w.readOn = true
-	}
+	return todo <= maxTodo && w.reading > w.counting/time.Duration(max(len(w.sets)-1, 1)) && len(w.sets) > 1
 }
+
+// clock is the time by the clock that workers share their work by.
+func (w *workers) clock() time.Duration {
+	if w.o.Elapsed == nil {
+		return 0
+	}
+	return w.o.Elapsed()
+}
+
+// spent adds to the time that something took of late.
+func spent(sum *time.Duration, d time.Duration) { *sum += d - *sum/64 }
 
 // wantLargest opens packed values only of keys that may enter a list of the largest.
 func (w *workers) wantLargest(k *rdbparse.Key, size, alloc int64) bool {
