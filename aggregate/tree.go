@@ -127,6 +127,9 @@ func (r *renderer) groups(lo, hi int, apart bool) (list []group) {
 	slots := r.slots[:size]
 	clear(slots)
 	list = r.list[:0]
+	if apart { // a family of patterns that come once has as many groups
+		list = slices.Grow(list, hi-lo)
+	}
 	defer func() { r.list = list[:0] }()
 	last := -1
 	var texts [ahead][]byte
