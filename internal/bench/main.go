@@ -5,7 +5,8 @@
 //
 // It builds rdbaudit and github.com/hdt3213/rdb (by explicit version, outside
 // go.mod), runs them in turn on each dump and prints whole-process figures:
-// wall and CPU seconds, peak memory, and the ratio pair by pair.
+// wall and CPU seconds, peak memory, and the ratio pair by pair. With -profile
+// it makes the profile that the compiler gets instead.
 package main
 
 import (
@@ -38,9 +39,23 @@ func run() error {
 	dir := flag.String("dir", filepath.Join(os.TempDir(), "rdbaudit-bench"), "where the dumps and programs are kept; NAME.rdb there is used as it is")
 	runs := flag.Int("runs", 3, "pairs of runs on each dump")
 	only := flag.String("only", "small,mixed,big", "which dumps")
+	profileTo := flag.String("profile", "", "measure nothing, but write a profile of reports of these dumps to this file: cmd/rdbaudit/default.pgo")
 	flag.Parse()
 	if err := os.MkdirAll(*dir, 0o755); err != nil {
 		return err
+	}
+	var dumps []string
+	for _, name := range strings.Split(*only, ",") {
+		dump := filepath.Join(*dir, name+".rdb")
+		if _, err := os.Stat(dump); err != nil {
+			if err := command("go", "run", "./fixtures/gen", "--kind", name, "-o", dump).Run(); err != nil {
+				return fmt.Errorf("making %s: %w", dump, err)
+			}
+		}
+		dumps = append(dumps, dump)
+	}
+	if *profileTo != "" {
+		return profile(*profileTo, dumps)
 	}
 	ours, theirs := filepath.Join(*dir, "rdbaudit-built"), filepath.Join(*dir, "rdb")
 	if err := command("go", "build", "-trimpath", "-o", ours, "./cmd/rdbaudit").Run(); err != nil {
@@ -54,14 +69,8 @@ func run() error {
 	fmt.Printf("%s, %d processors, %s; rdbaudit against %s\n\n", runtime.GOARCH, runtime.NumCPU(), runtime.Version(), peer)
 	fmt.Println("| dump | bytes | what | ours wall | ours cpu | ours peak | peer wall | peer peak | ratio |")
 	fmt.Println("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
-	for _, name := range strings.Split(*only, ",") {
-		dump := filepath.Join(*dir, name+".rdb")
-		if _, err := os.Stat(dump); err != nil {
-			if err := command("go", "run", "./fixtures/gen", "--kind", name, "-o", dump).Run(); err != nil {
-				return fmt.Errorf("making %s: %w", dump, err)
-			}
-		}
-		if err := pairs(name, dump, *dir, ours, theirs, *runs); err != nil {
+	for i, name := range strings.Split(*only, ",") {
+		if err := pairs(name, dumps[i], *dir, ours, theirs, *runs); err != nil {
 			return err
 		}
 	}
