@@ -27,12 +27,14 @@ type stretch struct {
 }
 
 // read fills the stretch.
-func (s *stretch) read(in io.Reader, sums bool) {
+func (s *stretch) read(in io.Reader) {
 	n, err := readFull(in, s.buf[headroom:])
-	s.end, s.err, s.pos = headroom+n, err, headroom
-	if s.summed = sums; sums {
-		s.own = updateCRC(0, s.buf[headroom:s.end])
-	}
+	s.end, s.err, s.pos, s.summed = headroom+n, err, headroom, false
+}
+
+// sumUp computes the checksum of the stretch alone.
+func (s *stretch) sumUp() {
+	s.own, s.summed = updateCRC(0, s.buf[headroom:s.end]), true
 }
 
 // copy is io.Reader's Read, of the stretch and what feed gives after it.
@@ -168,7 +170,9 @@ func (a *Ahead) run(in io.Reader) {
 		case <-a.stop:
 			return
 		}
-		s.read(in, a.sum.on && len(a.full) > 0)
+		if s.read(in); a.sum.on && len(a.full) > 0 {
+			s.sumUp()
+		}
 		select {
 		case a.full <- s:
 		case <-a.stop:

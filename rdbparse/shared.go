@@ -20,6 +20,7 @@ type Shared struct {
 	filling bool // somebody reads
 	ended   bool // there is no more to read
 	wanted  atomic.Bool
+	awaited atomic.Bool // the Reader waits for what is being read
 	last    stretch
 	sum     sum
 }
@@ -45,13 +46,13 @@ func (a *Shared) Help() bool {
 	if a.filling || a.ended || len(a.free) == 0 {
 		return false
 	}
-	a.fill(true)
+	a.fill()
 	return true
 }
 
-// fill reads a stretch, and sums it up if that is wanted. The lock is held, but
-// not meanwhile.
-func (a *Shared) fill(sums bool) {
+// fill reads a stretch, and sums it up unless the Reader waits for it, who can do
+// that while the next is read. The lock is held, but not meanwhile.
+func (a *Shared) fill() {
 	n := len(a.free) - 1
 	s := a.free[n]
 	a.free = a.free[:n]
@@ -61,7 +62,10 @@ func (a *Shared) fill(sums bool) {
 	if s.buf == nil {
 		s.buf = make([]byte, headroom+stretchSize)
 	}
-	s.read(a.in, sums)
+	s.read(a.in)
+	if !a.awaited.Load() {
+		s.sumUp()
+	}
 	a.mu.Lock()
 	a.filling = false
 	a.ended = a.ended || s.err != nil
@@ -76,13 +80,15 @@ func (a *Shared) note() { a.wanted.Store(!a.filling && !a.ended && len(a.free) >
 func (a *Shared) feed(carry []byte) stretch {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.awaited.Store(true)
 	for len(a.full) == 0 && (a.filling || !a.ended) {
 		if a.filling {
 			a.changed.Wait()
 		} else {
-			a.fill(false) // there is a free one: none is full, and one is the Reader's
+			a.fill() // there is a free one: none is full, and one is the Reader's
 		}
 	}
+	a.awaited.Store(false)
 	var s stretch
 	if len(a.full) == 0 { // closed
 		s = stretch{buf: make([]byte, headroom), end: headroom, err: io.ErrClosedPipe}
