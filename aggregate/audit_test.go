@@ -233,7 +233,7 @@ func TestAuditLate(t *testing.T) {
 // TestAuditJSONSample: rows that are whole stand for all keys of their pattern,
 // others for as many as they have seen.
 func TestAuditJSONSample(t *testing.T) {
-	a := &auditor{o: AuditOptions{JSONEvery: 8, Sample: 8}, every: 8, set: newSet(t, &Options{Now: now}), keys: map[string]int64{"p:{num}": 800, "*": 90}}
+	a := &auditor{o: AuditOptions{JSONEvery: 8, Sample: 8}, set: newSet(t, &Options{Now: now}), keys: map[string]int64{"p:{num}": 800, "*": 90}}
 	for _, c := range []struct {
 		pattern string
 		row     *auditRow

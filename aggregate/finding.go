@@ -39,7 +39,7 @@ type FindingKind struct {
 // AuditOptions say what findings need to know beside the sums.
 type AuditOptions struct {
 	JSONEvery int64             // one of so many values was looked at for JSON; 0: none
-	Sample    int64             // one of so many keys was looked at closely, of large databases fewer
+	Sample    int64             // one of so many keys was looked at closely
 	Model     estimate.Config   // of the first dump: limits in force, and how large dictionaries are
 	Line      string            // server line, for the names of settings
 	Eviction  *EvictionPlan     // nil: maxmemory is not known
@@ -62,7 +62,6 @@ type auditor struct {
 	keys    map[string]int64     // of the pattern table's leaves
 	sampled map[string]*namesRow // what is known of the sample
 	min     int64                // least saving
-	every   int64                // of how many keys one was looked at closely
 	found   []Finding
 }
 
@@ -72,7 +71,7 @@ func (s *Set) Findings(tables []Table, o AuditOptions) []Finding {
 	if o.MinShare <= 0 {
 		o.MinShare = 0.005
 	}
-	a := &auditor{o: o, set: s, every: s.everyOf(&o), min: max(int64(float64(s.totals.Bytes)*o.MinShare), 1)}
+	a := &auditor{o: o, set: s, min: max(int64(float64(s.totals.Bytes)*o.MinShare), 1)}
 	for i := range tables {
 		switch tables[i].Name {
 		case "patterns":

@@ -39,10 +39,8 @@ JSON text in their field, under the limits in force; where there are more
 fields or longer values than the limits of packed hashes, the hash is a table
 and the saving is lost, which the finding says; if raised limits would bring it
 back, it names them. Looking into values takes time, so by default one key of
-every eight is looked at, chosen by its name, the same ones on every run; of the
-keys of a database that come after some 130,000 others it is one of 16, after
-400,000 one of 32. What that may be off by chance is stated; --json-values full
-parses all.`
+every eight is looked at, chosen by its name, the same ones on every run. What
+that may be off by chance is stated; --json-values full parses all.`
 	docCompress = `When a server writes a dump it compresses strings of more than 20 bytes with
 LZF, quickly and not very well. In memory nothing is compressed. So the dump
 says for free what compressing these values in the client would save at least;

@@ -16,22 +16,9 @@ import (
 func (a *auditor) sampling(pattern string, looked int64) sampling {
 	of := a.keys[pattern]
 	if of < looked { // folded away in the pattern table
-		return sampling{looked, looked * a.every, true}
+		return sampling{looked, looked * max(a.o.Sample, 1), true}
 	}
 	return sampling{looked, of, false}
-}
-
-// everyOf is of how many keys one was looked at closely: of large databases
-// fewer than Sample says.
-func (s *Set) everyOf(o *AuditOptions) int64 {
-	every, n := max(o.Sample, 1), s.sample.other.keys
-	for _, r := range s.sample.rows {
-		n += r.keys
-	}
-	if all := s.totals.Keys; n > 0 && all/n > every+every/2 {
-		return (all + n/2) / n
-	}
-	return every
 }
 
 // jsonSampling is the same for those of a row that were looked into for JSON,
@@ -42,7 +29,7 @@ func (a *auditor) jsonSampling(pattern string, r *auditRow, looked int64) sampli
 		return sampling{n: looked, of: looked}
 	}
 	if r.late || r == &a.set.audit.other {
-		return sampling{looked, looked * a.every, true}
+		return sampling{looked, looked * a.o.JSONEvery, true}
 	}
 	n := looked
 	if row := a.sampled[pattern]; row != nil && a.o.JSONEvery == a.o.Sample {
@@ -136,7 +123,7 @@ func findTiny(a *auditor) {
 		one := float64(t.keys)
 		size, advice, name := 0.0, "", float64(t.heads)/one
 		buckets := float64(n) / perBucket
-		span := float64(t.most-t.least+1) * float64(n) / float64(max(n-a.every, 1))
+		span := float64(t.most-t.least+1) * float64(n) / float64(max(n-int64(a.o.Sample), 1))
 		if t.odd == 0 && float64(n) >= 0.7*span {
 			buckets = math.Ceil(span / perBucket)
 			each := float64(n) / buckets

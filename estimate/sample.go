@@ -112,48 +112,8 @@ func (e *Estimator) choose(k *rdbparse.Key) {
 	}
 	h := uint32(nameHash(k.Name))
 	c := &e.sizers[0].Config
-	e.thin.at(k.DB)
-	e.sampled = e.look != nil && chosen(h, c.Sample<<e.thin.by)
-	switch {
-	case c.JSON == c.Sample:
-		e.wantJSON = e.sampled
-	default:
-		e.wantJSON = e.json != nil && chosen(h, c.JSON)
-	}
-	if e.sampled {
-		e.thin.chose()
-	}
-}
-
-// thinning makes the sample of a large database smaller as it is read: its keys
-// lie in the order of their hashes, so that those which come later are like
-// those before, and what is said of a pattern rests on how many of all its keys
-// were looked at. It depends on nothing but the dump.
-type thinning struct {
-	db   uint64
-	by   uint8 // one of Config.Sample<<by is chosen
-	many int   // chosen so
-}
-
-const (
-	// thinAfter is how many keys are chosen before it takes twice as many keys
-	// to choose one; maxThin how often that happens. So of a million keys some
-	// 52,000 are looked at, and at least one of 32 of any number.
-	thinAfter = 16384
-	maxThin   = 2
-)
-
-// at says in what database the key is that comes.
-func (t *thinning) at(db uint64) {
-	if t.db != db {
-		*t = thinning{db: db}
-	}
-}
-
-func (t *thinning) chose() {
-	if t.many++; t.many >= thinAfter && t.by < maxThin {
-		t.by, t.many = t.by+1, 0
-	}
+	e.sampled = e.look != nil && chosen(h, c.Sample)
+	e.wantJSON = e.json != nil && chosen(h, c.JSON)
 }
 
 // closely says whether the fields of a hash are looked at one by one.

@@ -98,44 +98,6 @@ func TestSampleIsFair(t *testing.T) {
 	}
 }
 
-// TestSampleThins chooses fewer of the keys of a large database, and of another
-// one as many as before.
-func TestSampleThins(t *testing.T) {
-	const n = 600_000
-	dump := []byte("REDIS0011")
-	for db := range byte(2) {
-		dump = append(dump, 0xfe, db)
-		for i := range n {
-			name := fmt.Sprintf("k%d", i)
-			dump = append(append(append(dump, 0, byte(len(name))), name...), 1, 'v')
-		}
-	}
-	dump = append(dump, 0xff, 0, 0, 0, 0, 0, 0, 0, 0)
-	r, err := rdbparse.NewReader(bytes.NewReader(dump))
-	require.NoError(t, err)
-	line, _, _ := estimate.Lookup("redis-7.2")
-	e := estimate.New(r, estimate.Config{Line: line, Limits: estimate.DefaultLimits(), Audit: true, Sample: 8, JSON: 8})
-	var chosen [2][3]int // by database and third of its keys
-	for i := 0; ; i++ {
-		rec, err := e.Next()
-		if err == io.EOF {
-			break
-		}
-		require.NoError(t, err)
-		if rec.Audit != nil && rec.Audit.Config != nil {
-			require.Equal(t, estimate.JSONNone, rec.Audit.JSON)
-			chosen[i/n][i%n/(n/3)]++
-		} else if rec.Audit != nil {
-			require.Equal(t, estimate.JSONUnseen, rec.Audit.JSON)
-		}
-	}
-	for db := range chosen {
-		require.InDelta(t, 16384+69_000/16, chosen[db][0], 600)
-		require.InDelta(t, 193_000/16+6_800/32, chosen[db][1], 600)
-		require.InDelta(t, 200_000/32, chosen[db][2], 400)
-	}
-}
-
 // TestSampleNumbers knows numbers that are kept as text by what they would
 // save as integers: the difference between the two, as keys.
 func TestSampleNumbers(t *testing.T) {

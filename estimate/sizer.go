@@ -27,7 +27,6 @@ type Config struct {
 	// consumers of streams that are gone; 0 tells none.
 	Now int64
 	// Sample looks closer at one key of every so many, chosen by name; 0 at none.
-	// Of a large database it is fewer; and so it is for JSON if that is as many.
 	Sample uint32
 }
 

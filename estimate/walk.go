@@ -56,7 +56,6 @@ type Estimator struct {
 	streamed  streamLook
 	look      *closeLook // nil: none is taken
 	sampled   bool       // the key is one of those looked at closely
-	thin      thinning   // of the sample
 	wantJSON  bool       // it is one of those looked into for JSON
 	str       []byte     // text of the entry that entries is at
 	err       error      // soft fault inside a value
