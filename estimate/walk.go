@@ -185,7 +185,7 @@ func (e *Estimator) value(k *rdbparse.Key, first *Record) error {
 	if e.err = nil; e.shortString(k, first) {
 		return nil
 	}
-	e.key, e.elems, e.ttls, e.large, e.err = k, 0, 0, -1, nil
+	e.key, e.elems, e.ttls, e.large = k, 0, 0, -1
 	if e.OnSkip != nil && e.r.OnBad == nil {
 		e.r.OnBad = func(err error) { e.soft(err) }
 	}

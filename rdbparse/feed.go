@@ -26,6 +26,11 @@ type stretch struct {
 	pos    int // for Read only
 }
 
+// closedStretch is what there is after Close.
+func closedStretch() stretch {
+	return stretch{buf: make([]byte, headroom), end: headroom, pos: headroom, err: io.ErrClosedPipe}
+}
+
 // read fills the stretch.
 func (s *stretch) read(in io.Reader) {
 	n, err := readFull(in, s.buf[headroom:])
@@ -187,7 +192,7 @@ func (a *Ahead) run(in io.Reader) {
 func (a *Ahead) feed(carry []byte) stretch {
 	s, ok := <-a.full
 	if !ok { // closed
-		s = stretch{buf: make([]byte, headroom), end: headroom, err: io.ErrClosedPipe}
+		s = closedStretch()
 	}
 	a.sum.add(&s)
 	copy(s.buf[headroom-len(carry):], carry)

@@ -91,7 +91,7 @@ func (a *Shared) feed(carry []byte) stretch {
 	a.awaited.Store(false)
 	var s stretch
 	if len(a.full) == 0 { // closed
-		s = stretch{buf: make([]byte, headroom), end: headroom, err: io.ErrClosedPipe}
+		s = closedStretch()
 	} else {
 		s = a.full[0]
 		a.full = append(a.full[:0], a.full[1:]...)

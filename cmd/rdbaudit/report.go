@@ -280,7 +280,7 @@ func (f *reportFlags) run(e *env, args []string) error {
 		}
 	}
 	// Half of the tables may well be filled before there is any garbage.
-	tables := cmp.Or(opts.TableMemory, aggregate.DefaultTableMemory)
+	tables := min(cmp.Or(opts.TableMemory, aggregate.DefaultTableMemory), aggregate.DefaultTableMemory)
 	defer collectAfter(lateHeap+tables/2, 25)()
 	part, err := f.read(e, inputs, opts)
 	if err != nil {

@@ -136,7 +136,8 @@ type stream struct {
 // open opens a dump; nil: it cannot be read.
 func (w *workers) open(index int) *stream {
 	o, in, f := w.o, w.inputs[index], &w.facts[index]
-	d, err := open(w.ctx, o.Stdin, in, &o.Model, true)
+	// As many dumps as workers leave nobody to help.
+	d, err := open(w.ctx, o.Stdin, in, &o.Model, len(w.sets) > w.side)
 	if err != nil {
 		o.Progress.end(nil)
 		*f = facts(in, err)

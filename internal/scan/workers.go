@@ -32,6 +32,7 @@ type workers struct {
 	changed *sync.Cond    // something became free, or all is done
 	news    atomic.Uint32 // counts what may end a wait
 	waiting int           // workers that sleep
+	lingers bool          // one is idle and awake
 	// What a batch takes of late, some times over; 0 if there is no clock.
 	reading, counting time.Duration
 	opened            int       // inputs taken so far
@@ -123,7 +124,7 @@ func (w *workers) work() {
 		} else if w.busy+len(w.ready) == 0 && !w.behind() {
 			w.tellAll()
 			return
-		} else if now := w.news.Load(); now != seen {
+		} else if now := w.news.Load(); now != seen && !w.lingers {
 			if seen = now; w.linger(now) {
 				seen-- // and again
 			}
@@ -139,11 +140,15 @@ func (w *workers) work() {
 const patience = 2000
 
 // linger looks for news for a while, or helps those who read, and reports
-// whether it did.
+// whether it did. One worker does that at a time: to be awake costs a processor.
 func (w *workers) linger(seen uint32) bool {
 	reading := slices.Clone(w.read)
+	w.lingers = true
 	w.mu.Unlock()
-	defer w.mu.Lock()
+	defer func() {
+		w.mu.Lock()
+		w.lingers = false
+	}()
 	for range patience {
 		if w.news.Load() != seen {
 			break
@@ -228,8 +233,8 @@ func (w *workers) next() {
 	w.tell()
 }
 
-// take reads a batch of a dump, and more as long as others wait for something
-// to count.
+// take reads a batch of a dump, and more if it has woken somebody who counts it
+// or that is what takes longest.
 func (w *workers) take(s *stream) {
 	w.read = append(w.read, s)
 	defer func() { w.read = slices.DeleteFunc(w.read, func(o *stream) bool { return o == s }) }()
