@@ -135,9 +135,9 @@ func (w *workers) work() {
 	}
 }
 
-// patience is how often a worker looks for news before it sleeps, in which some 200
-// microseconds pass. A batch is read in 50 to 200, and to be woken takes about 50.
-const patience = 2000
+// patience is how often the idle worker looks for news before it sleeps, in which
+// some 50 microseconds pass: to be woken takes about as long.
+const patience = 500
 
 // linger looks for news for a while, or helps those who read, and reports
 // whether it did. One worker does that at a time: to be awake costs a processor.
