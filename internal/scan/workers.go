@@ -35,13 +35,14 @@ type workers struct {
 	lingers bool          // one is idle and awake
 	// What a batch takes of late, some times over; 0 if there is no clock.
 	reading, counting time.Duration
-	opened            int       // inputs taken so far
-	side              int       // dumps that may be open at a time
-	busy              int       // dumps that are being opened or read now
-	ready             []*stream // open dumps that nobody reads
-	read              []*stream // those that somebody does
-	sets              []*counter
-	free              []*Batch
+
+	opened int       // inputs taken so far
+	side   int       // dumps that may be open at a time
+	busy   int       // dumps that are being opened or read now
+	ready  []*stream // open dumps that nobody reads
+	read   []*stream // those that somebody does
+	sets   []*counter
+	free   []*Batch
 }
 
 // counter is a set with the batches that it has to count. Batches of a dump go
@@ -280,7 +281,8 @@ func (w *workers) readsOn() bool {
 	for _, c := range w.sets {
 		todo += len(c.todo)
 	}
-	return todo <= maxTodo && w.reading > w.counting/time.Duration(max(len(w.sets)-1, 1)) && len(w.sets) > 1
+	others := len(w.sets) - 1
+	return others > 0 && todo <= maxTodo && w.reading > w.counting/time.Duration(others)
 }
 
 // clock is the time by the clock that workers share their work by.
