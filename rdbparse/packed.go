@@ -27,8 +27,8 @@ func (r *Reader) packed(p *Part, f Format) {
 	}
 	var first [16]byte
 	var b []byte
-	if s, n := &r.src, int(min(r.body.left, 16)); s.end-s.pos >= n && !r.body.lzf && !r.body.isInt {
-		b = s.buf[s.pos : s.pos+n] // where it lies
+	if s, n := &r.src, int(min(r.body.left, firstSeen)); s.end-s.pos >= n && !r.body.lzf && !r.body.isInt {
+		b = s.buf[s.pos : s.pos+min(n, len(first))] // where it lies
 	} else {
 		b = r.firstBytes(first[:0])
 	}
@@ -73,6 +73,10 @@ func (r *Reader) packed(p *Part, f Format) {
 	}
 }
 
+// firstSeen is how many stored bytes firstBytes asks to see. Whether they are
+// there must not depend on where the window ends.
+const firstSeen = 64
+
 // firstBytes appends up to 16 bytes of the current part to dst without
 // consuming it, expanding no more than that.
 func (r *Reader) firstBytes(dst []byte) []byte {
@@ -82,7 +86,7 @@ func (r *Reader) firstBytes(dst []byte) []byte {
 	}
 	// Fifteen bytes of output take at most thirty of input, and the token that
 	// brings the sixteenth is at most 33 bytes long.
-	v := s.need(int(min(b.left, 64)))
+	v := s.need(int(min(b.left, firstSeen)))
 	if !b.lzf {
 		return append(dst, v[:min(len(v), 16)]...)
 	}

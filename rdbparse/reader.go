@@ -929,9 +929,12 @@ func (r *Reader) Bytes() ([]byte, error) {
 // First is the first byte of the current part, which stays unread and unexpanded;
 // false where it is not at hand.
 func (r *Reader) First() (first byte, ok bool) {
-	v := r.src.buf[r.src.pos:r.src.end]
-	switch b := &r.body; {
-	case r.part.Len == 0 || b.isInt || b.left < 2 || b.held != nil || len(v) < 2 || r.cur.on:
+	b := &r.body
+	if r.part.Len == 0 || b.isInt || b.left < 2 || b.held != nil || r.cur.on {
+		return 0, false
+	}
+	switch v := r.src.peek(2); {
+	case len(v) < 2:
 		return 0, false
 	case !b.lzf:
 		return v[0], true
