@@ -252,8 +252,7 @@ func (a *Idle) add(it *item) {
 // addAll counts items with these sums.
 func (a *Idle) addAll(items []item, x *sums) {
 	if x.idle == 0 {
-		all := sumLives(&x.lives)
-		a.none.merge(&all)
+		a.none.merge(&x.all)
 		return
 	}
 	for i := range items {
@@ -329,8 +328,7 @@ func (a *Freq) add(it *item) {
 // addAll counts items with these sums.
 func (a *Freq) addAll(items []item, x *sums) {
 	if x.freq == 0 {
-		all := sumLives(&x.lives)
-		a.none.merge(&all)
+		a.none.merge(&x.all)
 		return
 	}
 	for i := range items {

@@ -4,6 +4,7 @@ package aggregate
 // need to look at the items themselves only now and then.
 type sums struct {
 	lives                                 [numLives]tally
+	all                                   tally // of lives
 	size, alloc, serialized, elems, slack int64
 	idle, freq                            int64   // keys of which the dump says so
 	slots                                 bool    // some are of a cluster's slots
@@ -44,4 +45,5 @@ func (x *sums) of(items []item) {
 		}
 	}
 	x.flagged = flags != 0
+	x.all = sumLives(&x.lives)
 }

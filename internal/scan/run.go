@@ -127,7 +127,6 @@ type stream struct {
 	d       *Dump
 	est     *estimate.Estimator
 	f       *Facts
-	shared  *rdbparse.Shared // nil: nobody can help to read
 	floors  *aggregate.Floors
 	reading *reading
 	turn    int // of the next batch
@@ -152,7 +151,7 @@ func (w *workers) open(index int) *stream {
 	if o.Keep != nil {
 		keep = o.Keep()
 	}
-	s := &stream{o: o, index: int32(index), d: d, shared: d.shared, f: f, floors: w.floors, reading: o.Progress.begin(d), turn: index}
+	s := &stream{o: o, index: int32(index), d: d, f: f, floors: w.floors, reading: o.Progress.begin(d), turn: index}
 	s.est = d.Estimator(o.SkipBad, keep)
 	s.est.WantLargest, s.est.KeepNodes = w.wantLargest, w.keepNodes
 	return s

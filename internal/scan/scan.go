@@ -25,7 +25,7 @@ type Dump struct {
 	In         source.Input
 	Stream     *source.Stream
 	Compressed bool
-	ahead      io.Closer        // what R reads
+	ahead      io.ReadCloser    // what R reads
 	shared     *rdbparse.Shared // the same, if others may help to read it; else nil
 	R          *rdbparse.Reader
 	Config     estimate.Config
@@ -58,12 +58,10 @@ func open(ctx context.Context, stdin io.Reader, in source.Input, model *Model, h
 	if help && stream.Local {
 		d.shared = rdbparse.Share(&cancelReader{ctx, stream})
 		d.ahead = d.shared
-		d.R, err = rdbparse.NewReader(d.shared)
 	} else {
-		ahead := rdbparse.ReadAhead(&cancelReader{ctx, stream}, false)
-		d.ahead = ahead
-		d.R, err = rdbparse.NewReader(ahead)
+		d.ahead = rdbparse.ReadAhead(&cancelReader{ctx, stream}, false)
 	}
+	d.R, err = rdbparse.NewReader(d.ahead)
 	if err != nil {
 		d.Close()
 		return d, fmt.Errorf("%s: %w", in.Path, err)

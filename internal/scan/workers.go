@@ -155,7 +155,7 @@ func (w *workers) linger(seen uint32) bool {
 			break
 		}
 		for _, s := range reading {
-			if s.shared != nil && s.shared.Wanted() && s.shared.Help() {
+			if in := s.d.shared; in != nil && in.Wanted() && in.Help() {
 				return true
 			}
 		}
