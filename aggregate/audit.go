@@ -64,7 +64,8 @@ type auditRow struct {
 	json    switched   // JSON objects among those looked at, as hashes
 	packed  spread     // what they would save if limits let all of their hashes be packed
 	allow   [2]int64   // fields and bytes that the limits would have to allow
-	looked  int64      // string values looked at for JSON
+	looked  int64      // string values looked at for JSON, each as many times as looks says
+	looks   looks      // of them
 	loose   int64      // JSON objects whose hash would be no packed one
 	marks   *[numMarks]marked
 	inner   *inner   // hashes whose fields may hold JSON, of the sample; nil: none
@@ -75,7 +76,8 @@ type auditRow struct {
 // inner sums hashes whose fields hold JSON objects.
 type inner struct {
 	switched
-	looked  int64 // hashes looked at
+	looked  int64 // hashes looked at, each as many times as looks says
+	looks   looks
 	objects int64 // JSON objects
 	apart   int64 // of them in hashes that are smaller with each in a hash of its own
 	alloc   int64 // variance of what that takes
@@ -86,6 +88,7 @@ type inner struct {
 
 func (in *inner) merge(o *inner) {
 	in.switched.merge(&o.switched)
+	in.looks.merge(&o.looks)
 	in.looked += o.looked
 	in.objects += o.objects
 	in.apart += o.apart
@@ -276,6 +279,7 @@ func (r *auditRow) weight() int64 {
 // seen counts a value that was looked into for JSON.
 func (row *auditRow) seen(r *estimate.Record) {
 	x := r.Audit
+	times := int64(1) << x.JSONThins
 	if r.Type == estimate.Hash {
 		at := &row.inner
 		if x.Large {
@@ -285,43 +289,48 @@ func (row *auditRow) seen(r *estimate.Record) {
 			*at = &inner{db: r.DB, source: r.Source}
 		}
 		in := *at
-		in.looked++
+		in.looks.add(times)
+		in.looked += times
 		in.spreads = in.spreads || in.db != r.DB || in.source != r.Source
 		if x.JSON == estimate.JSONObject {
-			in.count(r, r.Alloc, x.AsHash)
-			in.objects += int64(x.Fields)
+			in.countTimes(r, r.Alloc, x.AsHash, times)
+			in.objects += int64(x.Fields) * times
 			if x.Apart {
-				in.apart += int64(x.Fields)
+				in.apart += int64(x.Fields) * times
 			}
 			in.alloc = addSaturating(in.alloc, x.AsHashVar)
 		}
 		return
 	}
-	row.looked++
+	row.looks.add(times)
+	row.looked += times
 	if x.JSON != estimate.JSONObject {
 		return
 	}
-	row.json.count(r, r.Alloc, x.AsHash)
+	row.json.countTimes(r, r.Alloc, x.AsHash, times)
 	row.json.maxEntries = max(row.json.maxEntries, int64(x.Fields))
 	best := x.AsHash
 	if !x.AsHashPacked {
-		row.loose++
+		row.loose += times
 		if x.AsPacked > 0 {
 			best = min(best, x.AsPacked)
 			row.allow[0], row.allow[1] = max(row.allow[0], int64(x.Fields)), max(row.allow[1], int64(x.FieldLen))
 		}
 	}
-	row.packed.add(r.Alloc - best)
+	row.packed.addTimes(r.Alloc-best, times)
 }
 
 // maxExample bounds the name of an example.
 const maxExample = 256
 
-func (s *switched) count(r *estimate.Record, before, after int64) {
-	s.keys++
-	s.before += before
-	s.after += after
-	s.saves.add(before - after)
+func (s *switched) count(r *estimate.Record, before, after int64) { s.countTimes(r, before, after, 1) }
+
+// countTimes counts a key that stands for so many.
+func (s *switched) countTimes(r *estimate.Record, before, after, times int64) {
+	s.keys += times
+	s.before += before * times
+	s.after += after * times
+	s.saves.addTimes(before-after, times)
 	s.offer(before-after, r.Key[:min(len(r.Key), maxExample)])
 }
 
@@ -376,6 +385,7 @@ func (r *auditRow) merge(o *auditRow) {
 	}
 	r.squeeze.merge(&o.squeeze)
 	r.mergeMarks(o)
+	r.looks.merge(&o.looks)
 	r.looked += o.looked
 	r.loose += o.loose
 }
@@ -479,7 +489,8 @@ func (r *auditRow) keys() int64 {
 // a part that was merged.
 func (a *Audit) dropped() bool { return a.other.keys() > 0 }
 
-// unsure says that any row may lack keys, if some do.
+// unsure says that any row may lack keys, if some do: parts of version 1 do not
+// tell which.
 func (a *Audit) unsure() {
 	if a.dropped() {
 		for _, row := range a.rows {
@@ -511,32 +522,38 @@ func (a *Audit) Tables(*Totals) []Table {
 		{"example", Name, "the key that saves most"},
 		{"looked", Count, "keys looked at, of json; of the other kinds every key is"},
 	}}
-	put := func(pattern, kind, typ string, s *switched, looked Cell) {
-		if s.keys == 0 {
-			return
-		}
+	row := func(pattern, kind, typ string, s *switched, keys, before, after int64, looked Cell) {
 		table.Rows = append(table.Rows, []Cell{
-			{S: pattern}, {S: kind}, {S: typ}, {I: s.keys}, {I: s.before}, {I: s.after}, {I: s.before - s.after},
+			{S: pattern}, {S: kind}, {S: typ}, {I: keys}, {I: before}, {I: after}, {I: before - after},
 			{I: max(s.maxEntries, s.maxInts)}, {I: s.maxLen}, {S: string(AppendEscaped(nil, s.example))}, looked,
 		})
 	}
-	all := Cell{Null: true}
+	put := func(pattern, kind, typ string, s *switched) {
+		if s.keys > 0 {
+			row(pattern, kind, typ, s, s.keys, s.before, s.after, Cell{Null: true})
+		}
+	}
+	putJSON := func(pattern, typ string, s *switched, l *looks, looked int64) {
+		if s.keys > 0 {
+			row(pattern, "json", typ, s, l.part(s.keys, looked), l.part(s.before, looked), l.part(s.after, looked), Cell{I: l.seen})
+		}
+	}
 	a.each(func(pattern string, r *auditRow) {
 		for t := range auditTypes {
 			if r.lost != nil {
-				put(pattern, "packed", estimate.Type(t).String(), &r.lost[t], all)
+				put(pattern, "packed", estimate.Type(t).String(), &r.lost[t])
 			}
 			if r.past != nil {
-				put(pattern, "restart", estimate.Type(t).String(), &r.past[t], all)
+				put(pattern, "restart", estimate.Type(t).String(), &r.past[t])
 			}
 		}
-		put(pattern, "json", "string", &r.json, Cell{I: r.looked})
+		putJSON(pattern, "string", &r.json, &r.looks, r.looked)
 		for _, in := range []*inner{r.inner, r.large} {
 			if in != nil {
-				put(pattern, "json", "hash", &in.switched, Cell{I: in.looked})
+				putJSON(pattern, "hash", &in.switched, &in.looks, in.looked)
 			}
 		}
-		put(pattern, "lzf", "string", &r.squeeze, all)
+		put(pattern, "lzf", "string", &r.squeeze)
 	})
 	slices.SortStableFunc(table.Rows, func(x, y []Cell) int { return cmp.Compare(y[6].I, x[6].I) })
 	if say := a.partial(); say != "" {
@@ -581,12 +598,12 @@ func (r *auditRow) code(c *coder) {
 			}
 		}
 	}
-	const hasLost, isLate = 1, 2 // parts of version 1 never have the second
+	const hasLost, isLate = 1, 2
 	flags := 0
 	if r.lost != nil {
 		flags |= hasLost
 	}
-	if r.late {
+	if r.late && c.version >= lateVersion {
 		flags |= isLate
 	}
 	small(c, &flags, hasLost+isLate+1)
@@ -598,6 +615,7 @@ func (r *auditRow) code(c *coder) {
 	r.json.code(c)
 	c.spread(&r.packed)
 	c.sum(&r.allow[0], &r.allow[1], &r.looked, &r.loose)
+	c.looks(&r.looks, r.looked)
 	optional(c, &r.marks, func(list *[numMarks]marked) {
 		for i := range list {
 			list[i].code(c)
@@ -607,6 +625,7 @@ func (r *auditRow) code(c *coder) {
 		optional(c, p, func(in *inner) {
 			in.switched.code(c)
 			c.sum(&in.looked, &in.objects, &in.apart)
+			c.looks(&in.looks, in.looked)
 			c.big(&in.alloc)
 			c.place(&in.spreads, &in.db, &in.source)
 		})

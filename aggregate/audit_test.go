@@ -170,7 +170,7 @@ func TestAuditLate(t *testing.T) {
 	check := func(s *Set, want map[string]bool) {
 		t.Helper()
 		b := s.AppendPart(nil, 1)
-		back, err := ReadPart(b, 0, 1, 0)
+		back, err := ReadPart(b, PartVersion, 0, 1, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -206,13 +206,17 @@ func TestAuditLate(t *testing.T) {
 	if s.audit.other.late || s.audit.other.keys() == 0 {
 		t.Error("what has no row of its own is not whole")
 	}
-	s = full()
-	s.UnsureAudit()
-	check(s, map[string]bool{"early:{num}": true, "late:{num}": true})
+	old := func(s *Set) *Set { // as a part that does not say which rows are whole
+		back, err := ReadPart(s.appendPart(nil, lateVersion-1, 1), lateVersion-1, 0, 1, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return back
+	}
+	check(old(full()), map[string]bool{"early:{num}": true, "late:{num}": true})
 	s = newSet(t, o)
 	add(s, "early")
-	s.UnsureAudit()
-	check(s, map[string]bool{"early:{num}": false})
+	check(old(s), map[string]bool{"early:{num}": false})
 
 	other := func() *Set {
 		s := newSet(t, o)
@@ -234,18 +238,19 @@ func TestAuditLate(t *testing.T) {
 // others for as many as they have seen.
 func TestAuditJSONSample(t *testing.T) {
 	a := &auditor{o: AuditOptions{JSONEvery: 8, Sample: 8}, set: newSet(t, &Options{Now: now}), keys: map[string]int64{"p:{num}": 800, "*": 90}}
+	l := looks{40, 80} // some stand for several
 	for _, c := range []struct {
 		pattern string
 		row     *auditRow
 		want    sampling
 	}{
-		{"p:{num}", &auditRow{}, sampling{50, 800, false}},
-		{"p:{num}", &auditRow{late: true}, sampling{50, 400, true}},
-		{"*", &auditRow{}, sampling{50, 90, false}}, // the pattern of that name
-		{"*", &a.set.audit.other, sampling{50, 400, true}},
-		{"folded:{num}", &auditRow{}, sampling{50, 400, true}},
+		{"p:{num}", &auditRow{}, sampling{l, 50, 800, false}},
+		{"p:{num}", &auditRow{late: true}, sampling{l, 50, 400, true}},
+		{"*", &auditRow{}, sampling{l, 50, 90, false}}, // the pattern of that name
+		{"*", &a.set.audit.other, sampling{l, 50, 400, true}},
+		{"folded:{num}", &auditRow{}, sampling{l, 50, 400, true}},
 	} {
-		if got := a.jsonSampling(c.pattern, c.row, 50); got != c.want {
+		if got := a.jsonSampling(c.pattern, c.row, l, 50); got != c.want {
 			t.Errorf("%s: %v, not %v", c.pattern, got, c.want)
 		}
 	}
@@ -261,14 +266,14 @@ func TestPatternTwice(t *testing.T) {
 			s.Add(r)
 		}
 		b := s.AppendPart(nil, 1)
-		if _, err := ReadPart(b, 0, 1, 0); err != nil {
+		if _, err := ReadPart(b, PartVersion, 0, 1, 0); err != nil {
 			t.Fatal(err)
 		}
 		refused := 0
 		for at := range b {
 			if twice := slices.Clone(b); bytes.HasPrefix(b[at:], []byte("bbbb")) {
 				copy(twice[at:], "aaaa")
-				if _, err := ReadPart(twice, 0, 1, 0); errors.Is(err, ErrPart) {
+				if _, err := ReadPart(twice, PartVersion, 0, 1, 0); errors.Is(err, ErrPart) {
 					refused++
 				}
 			}

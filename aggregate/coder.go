@@ -18,6 +18,7 @@ import (
 type coder struct {
 	b       []byte // written so far, or still to be read
 	reads   bool
+	version int // of the part
 	err     error
 	base    int32 // added to each index of a dump that is read
 	sources int32 // how many dumps there are
@@ -164,6 +165,22 @@ func (c *coder) tally(t *tally) { c.sum(&t.keys, &t.bytes) }
 func (c *coder) tallies(list []tally) {
 	for i := range list {
 		c.tally(&list[i])
+	}
+}
+
+// looks codes how many keys of a sample were looked at, who stand for so many.
+func (c *coder) looks(l *looks, standFor int64) {
+	if c.version < thinVersion {
+		if c.reads {
+			*l = looks{standFor, standFor}
+		}
+		return
+	}
+	c.sum(&l.seen, &l.squares)
+	// No fewer keys can stand for so many (Cauchy and Schwarz), but for rounding.
+	if c.reads && (l.seen > standFor || l.squares < standFor || float64(l.seen)*float64(l.squares) < 0.999*float64(standFor)*float64(standFor)) {
+		c.fail("a sample that cannot be")
+		*l = looks{standFor, standFor}
 	}
 }
 

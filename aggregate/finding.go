@@ -39,7 +39,7 @@ type FindingKind struct {
 // AuditOptions say what findings need to know beside the sums.
 type AuditOptions struct {
 	JSONEvery int64             // one of so many values was looked at for JSON; 0: none
-	Sample    int64             // one of so many keys was looked at closely
+	Sample    int64             // one of so many keys was looked at closely, of large databases fewer: see Audit.Thins
 	Model     estimate.Config   // of the first dump: limits in force, and how large dictionaries are
 	Line      string            // server line, for the names of settings
 	Eviction  *EvictionPlan     // nil: maxmemory is not known
@@ -275,7 +275,7 @@ func findJSON(a *auditor) {
 		if s.keys == 0 || 2*s.keys < r.looked {
 			return
 		}
-		of := a.jsonSampling(pattern, r, r.looked)
+		of := a.jsonSampling(pattern, r, r.looks, r.looked)
 		saves := s.saves
 		// The limits that would pack all of them, if that is what it takes.
 		limits := ""
@@ -293,13 +293,13 @@ func findJSON(a *auditor) {
 			return
 		}
 		sure := "exact for a server that is given the hashes"
-		if of.n < of.of {
+		if !of.exact() {
 			sure = of.sure(&saves) + "; --json-values full looks at all"
 		}
-		evidence := fmt.Sprintf("%d of %d values looked at are JSON objects of up to %d fields", s.keys, r.looked, s.maxEntries)
+		evidence := fmt.Sprintf("%s of %d values looked at are JSON objects of up to %d fields", r.looks.count(s.keys, r.looked), r.looks.seen, s.maxEntries)
 		advice := "store them as hashes: HSET key field value ... instead of SET key json; nested values stay JSON text in their field. Single fields can then be read and written alone"
 		if r.loose > 0 {
-			evidence += fmt.Sprintf("; %d of them exceed the limits of packed hashes and would be tables, which rarely save anything", r.loose)
+			evidence += fmt.Sprintf("; %s of them exceed the limits of packed hashes and would be tables, which rarely save anything", r.looks.count(r.loose, r.looked))
 		}
 		if limits != "" {
 			advice += "; only worth it with" + limits + " in redis.conf, or with the long fields left as strings of their own"
@@ -328,7 +328,7 @@ func findJSONFields(a *auditor) {
 		if keys := whole.keys + large.keys; keys == 0 || 2*keys < whole.looked+large.looked {
 			return
 		}
-		of := a.jsonSampling(pattern, r, whole.looked)
+		of := a.jsonSampling(pattern, r, whole.looks, whole.looked)
 		if whole.looked == 0 {
 			of = sampling{}
 		}
@@ -350,7 +350,7 @@ func findJSONFields(a *auditor) {
 		if off >= float64(saves) || large.keys == 0 && of.few() {
 			return // may as well be none
 		}
-		if off /= float64(saves); off > 0 || of.n < of.of {
+		if off /= float64(saves); off > 0 || !of.exact() {
 			sure = fmt.Sprintf("estimated from some keys, of large hashes from their first fields: give or take %s, 19 times of 20", tenths(off))
 		}
 		advice := "write their fields as fields of the same hash: HSET key field.name value ... instead of HSET key field json"
@@ -363,7 +363,8 @@ func findJSONFields(a *auditor) {
 		}
 		a.found = append(a.found, Finding{
 			Pattern: pattern, Keys: of.all(whole.keys) + large.keys, Bytes: bytes, After: bytes - saves, Sure: sure,
-			Evidence: fmt.Sprintf("%d of %d hashes looked at hold JSON objects in their fields, about %d in all", whole.keys+large.keys, whole.looked+large.looked, objects), Example: example(best.example),
+			Evidence: fmt.Sprintf("%d of %d hashes looked at hold JSON objects in their fields, about %d in all",
+				whole.looks.part(whole.keys, whole.looked)+large.keys, whole.looks.seen+large.looked, objects), Example: example(best.example),
 			Advice: advice + "; HGETALL then no longer gives the object as one text",
 		})
 	})

@@ -13,29 +13,29 @@ import (
 // one pattern differ.
 
 // sampling is how many of a pattern's keys were looked at closely.
-func (a *auditor) sampling(pattern string, looked int64) sampling {
+// They stand for n of the sample.
+func (a *auditor) sampling(pattern string, l looks, n int64) sampling {
 	of := a.keys[pattern]
-	if of < looked { // folded away in the pattern table
-		return sampling{looked, looked * max(a.o.Sample, 1), true}
+	if of < l.seen { // folded away in the pattern table
+		return sampling{l, n, n * max(a.o.Sample, 1), true}
 	}
-	return sampling{looked, of, false}
+	return sampling{l, n, of, false}
 }
 
 // jsonSampling is the same for those of a row that were looked into for JSON,
 // which are those looked at closely or all. A row that lacks keys, or holds
 // those that others lack, stands for as many keys as it has seen itself.
-func (a *auditor) jsonSampling(pattern string, r *auditRow, looked int64) sampling {
+func (a *auditor) jsonSampling(pattern string, r *auditRow, l looks, looked int64) sampling {
 	if a.o.JSONEvery == 1 {
-		return sampling{n: looked, of: looked}
+		return allOf(looked)
 	}
 	if r.late || r == &a.set.audit.other {
-		return sampling{looked, looked * a.o.JSONEvery, true}
+		return sampling{l, looked, looked * a.o.JSONEvery, true}
 	}
-	n := looked
 	if row := a.sampled[pattern]; row != nil && a.o.JSONEvery == a.o.Sample {
-		n = row.keys
+		l, looked = row.looks, row.keys
 	}
-	return a.sampling(pattern, n)
+	return a.sampling(pattern, l, looked)
 }
 
 // Least sizes below which nobody would rename anything.
@@ -52,7 +52,7 @@ func findNumbers(a *auditor) {
 			return
 		}
 		a.cheaper(pattern, r, c, c.before, Finding{
-			Evidence: fmt.Sprintf("%d of %d texts looked at are numbers with a point, zeros in front, quotes or blanks", c.keys, r.texts),
+			Evidence: fmt.Sprintf("%s of %d texts looked at are numbers with a point, zeros in front, quotes or blanks", r.looks.count(c.keys, r.keys), r.looks.part(r.texts, r.keys)),
 			Advice:   "store them as plain integers: 150 instead of 1.50 (in hundredths), 7 instead of 007, if the zeros mean nothing; integers are kept in the object itself, and those below 10000 are shared by all keys unless maxmemory works by LRU or LFU",
 		})
 	})
@@ -61,7 +61,7 @@ func findNumbers(a *auditor) {
 // cheaper adds a finding that saves what keys of a sample save, if that is
 // enough. now is what those of the sample take now.
 func (a *auditor) cheaper(pattern string, r *namesRow, c *cheaper, now int64, f Finding) {
-	of := a.sampling(pattern, r.keys)
+	of := a.sampling(pattern, r.looks, r.keys)
 	saves := of.all(c.saves.sum)
 	if saves < a.min || 10*c.saves.sum < now || of.few() || of.off(&c.saves) >= 1 {
 		return
@@ -74,7 +74,11 @@ func (a *auditor) cheaper(pattern string, r *namesRow, c *cheaper, now int64, f 
 func findFieldNames(a *auditor) {
 	a.set.sample.each(func(pattern string, r *namesRow) {
 		f := r.fields
-		if f == nil || f.count < leastFields {
+		if f == nil {
+			return
+		}
+		fields := r.looks.part(f.count, r.keys)
+		if fields < leastFields {
 			return
 		}
 		kinds, few := f.kinds()
@@ -82,8 +86,9 @@ func findFieldNames(a *auditor) {
 			return
 		}
 		a.cheaper(pattern, r, &f.cheaper, f.before, Finding{
-			Evidence: fmt.Sprintf("about %d names of fields, of %.1f bytes on average, come %d times in %d hashes looked at", kinds, float64(f.bytes)/float64(f.count), f.count, f.keys),
-			Advice:   "shorten the names of fields to one or two letters in the client's mapping (fn for first_name): each hash holds them anew",
+			Evidence: fmt.Sprintf("about %d names of fields, of %.1f bytes on average, come %s times in %d hashes looked at",
+				kinds, float64(f.bytes)/float64(f.count), r.looks.count(f.count, r.keys), r.looks.part(f.keys, r.keys)),
+			Advice: "shorten the names of fields to one or two letters in the client's mapping (fn for first_name): each hash holds them anew",
 		})
 	})
 }
@@ -113,7 +118,7 @@ func findTiny(a *auditor) {
 		if t == nil || 10*t.keys < 9*r.keys {
 			return
 		}
-		of := a.sampling(pattern, r.keys)
+		of := a.sampling(pattern, r.looks, r.keys)
 		n := of.all(t.keys)
 		if n < leastStrings || of.few() {
 			return
@@ -123,7 +128,10 @@ func findTiny(a *auditor) {
 		one := float64(t.keys)
 		size, advice, name := 0.0, "", float64(t.heads)/one
 		buckets := float64(n) / perBucket
-		span := float64(t.most-t.least+1) * float64(n) / float64(max(n-int64(a.o.Sample), 1))
+		span := float64(t.most - t.least + 1)
+		if seen := float64(of.seen); !of.exact() { // the first and the last were hardly seen
+			span *= seen / (seen - 1)
+		}
 		if t.odd == 0 && float64(n) >= 0.7*span {
 			buckets = math.Ceil(span / perBucket)
 			each := float64(n) / buckets
@@ -148,7 +156,7 @@ func findTiny(a *auditor) {
 			return
 		}
 		sure := "exact by the memory model"
-		if of.n < of.of {
+		if !of.exact() {
 			sure = of.sure(&t.saves)
 		}
 		evidence := fmt.Sprintf("%.1f bytes of value on average in %.1f bytes of memory", float64(t.values)/one, float64(t.before)/one)
@@ -156,7 +164,7 @@ func findTiny(a *auditor) {
 			evidence += fmt.Sprintf("; %d of these bytes are slots of the dictionary of keys", tables)
 		}
 		if rest := r.keys - t.keys; rest > 0 {
-			evidence += fmt.Sprintf("; %d of %d keys looked at have a TTL or a long value and stay", rest, r.keys)
+			evidence += fmt.Sprintf("; %s of %d keys looked at have a TTL or a long value and stay", r.looks.count(rest, r.keys), r.looks.seen)
 		}
 		a.found = append(a.found, Finding{
 			Pattern: pattern, Keys: n, Bytes: before + tables, After: after, Sure: sure, Evidence: evidence, Example: example(r.example),

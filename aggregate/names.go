@@ -46,10 +46,11 @@ type cheaper struct {
 	saves        spread
 }
 
-func (c *cheaper) add(r *estimate.Record, saves int64) {
-	c.keys++
-	c.before += r.Alloc
-	c.saves.add(saves)
+// add counts a key that stands for so many.
+func (c *cheaper) add(r *estimate.Record, saves, times int64) {
+	c.keys += times
+	c.before += r.Alloc * times
+	c.saves.addTimes(saves, times)
 }
 
 func (c *cheaper) merge(o *cheaper) {
@@ -58,12 +59,14 @@ func (c *cheaper) merge(o *cheaper) {
 	c.saves.merge(&o.saves)
 }
 
+// namesRow sums up the keys of a pattern, each as many times as looks says.
 type namesRow struct {
 	shape
 	name               string // the pattern in marked form
 	hash               uint32 // of name, if it came with keys
-	keys, bytes, names int64  // of the sample
-	texts              int64  // strings that are no integers
+	looks              looks
+	keys, bytes, names int64 // of the sample
+	texts              int64 // strings that are no integers
 	db                 uint64
 	source             int32
 	spreads            bool   // over several databases or dumps
@@ -179,7 +182,7 @@ func (a *Names) add(r *estimate.Record, hash uint32, pattern []byte) {
 			a.probes[x.Config] = a.probe
 		}
 	}
-	probe := a.probe
+	probe, times := a.probe, int64(1)<<x.Thins
 	row.count(r)
 	row.offer(r.Key[:min(len(r.Key), maxExample)])
 	row.spreads = row.spreads || row.db != r.DB || row.source != r.Source
@@ -188,24 +191,24 @@ func (a *Names) add(r *estimate.Record, hash uint32, pattern []byte) {
 		if row.prefix == nil {
 			row.prefix = &cheaper{}
 		}
-		row.prefix.add(r, -probe.Renamed(r, n-row.before+shortPrefix))
+		row.prefix.add(r, -probe.Renamed(r, n-row.before+shortPrefix), times)
 	}
 	switch r.Type {
 	case estimate.String:
 		if r.Encoding != estimate.Int {
-			row.texts++
+			row.texts += times
 		}
 		if x.NumberSaves > 0 {
 			if row.numbers == nil {
 				row.numbers = &cheaper{}
 			}
-			row.numbers.add(r, int64(x.NumberSaves))
+			row.numbers.add(r, int64(x.NumberSaves), times)
 		}
 		if row.single && row.before > 0 && r.Expiry == estimate.NoExpiry && r.Largest <= x.Config.Limits.HashValue && n-row.before-row.after <= x.Config.Limits.HashValue {
 			if row.tiny == nil {
 				row.tiny = &tinySums{least: math.MaxInt64}
 			}
-			row.tiny.add(r, probe, r.Key[row.before:n-row.after])
+			row.tiny.add(r, probe, r.Key[row.before:n-row.after], times)
 		}
 	case estimate.Hash:
 		if x.FieldMask != 0 {
@@ -213,9 +216,9 @@ func (a *Names) add(r *estimate.Record, hash uint32, pattern []byte) {
 				row.fields = &fieldSums{}
 			}
 			f := row.fields
-			f.cheaper.add(r, x.FieldSaves)
-			f.count += r.Elems
-			f.bytes += x.FieldBytes
+			f.cheaper.add(r, x.FieldSaves, times)
+			f.count += r.Elems * times
+			f.bytes += x.FieldBytes * times
 			f.mask |= x.FieldMask
 		}
 	}
@@ -272,9 +275,7 @@ func (a *Names) drop() {
 		a.gate = &gate{}
 	}
 	for _, x := range list[:len(list)/2] {
-		a.other.keys += x.row.keys
-		a.other.bytes += x.row.bytes
-		a.other.names += x.row.names
+		a.other.drop(x.row)
 		delete(a.rows, x.name)
 		*x.row = namesRow{}
 		if len(a.free) < maxNamesRows { // merging brings rows and uses none of these
@@ -291,9 +292,19 @@ func (a *Names) drop() {
 const shortPrefix = 2
 
 func (row *namesRow) count(r *estimate.Record) {
-	row.keys++
-	row.bytes += r.Alloc
-	row.names += int64(len(r.Key))
+	times := int64(1) << r.Audit.Thins
+	row.looks.add(times)
+	row.keys += times
+	row.bytes += r.Alloc * times
+	row.names += int64(len(r.Key)) * times
+}
+
+// drop counts what is known of the keys of a row that goes.
+func (row *namesRow) drop(o *namesRow) {
+	row.looks.merge(&o.looks)
+	row.keys += o.keys
+	row.bytes += o.bytes
+	row.names += o.names
 }
 
 // offer keeps the first key by name.
@@ -310,16 +321,16 @@ func (row *namesRow) offer(key []byte) {
 // apart, which any limit worth keeping allows.
 const perBucket = 100
 
-func (t *tinySums) add(r *estimate.Record, probe *estimate.Probe, id []byte) {
+func (t *tinySums) add(r *estimate.Record, probe *estimate.Probe, id []byte, times int64) {
 	entry := int64(r.Audit.Entry)
-	t.cheaper.add(r, r.Alloc-entry)
-	t.entries.add(entry)
-	t.pairs.add(entry + probe.Entry(id))
-	t.values += r.Largest
-	t.heads += probe.Hash(int64(len(r.Key)) - min(2, int64(len(id))-1))
+	t.cheaper.add(r, r.Alloc-entry, times)
+	t.entries.addTimes(entry, times)
+	t.pairs.addTimes(entry+probe.Entry(id), times)
+	t.values += r.Largest * times
+	t.heads += probe.Hash(int64(len(r.Key))-min(2, int64(len(id))-1)) * times
 	v, ok := plainNumber(id)
 	if !ok {
-		t.odd++
+		t.odd += times
 		return
 	}
 	t.least, t.most = min(t.least, v), max(t.most, v)
@@ -341,9 +352,7 @@ func plainNumber(b []byte) (v int64, ok bool) {
 }
 
 func (row *namesRow) merge(o *namesRow) {
-	row.keys += o.keys
-	row.bytes += o.bytes
-	row.names += o.names
+	row.drop(o)
 	row.texts += o.texts
 	row.offer(o.example)
 	row.spreads = row.spreads || o.spreads || row.db != o.db || row.source != o.source
@@ -413,9 +422,7 @@ func (a *Names) Merge(other Analysis) error {
 	for len(a.rows) > maxNamesRows {
 		a.drop()
 	}
-	a.other.keys += o.other.keys
-	a.other.bytes += o.other.bytes
-	a.other.names += o.other.names
+	a.other.drop(&o.other)
 	return nil
 }
 
@@ -464,9 +471,10 @@ func (a *Names) Tables(*Totals) []Table {
 		if r.prefix != nil {
 			saves = r.prefix.saves.sum
 		}
+		part := func(sum int64) Cell { return Cell{I: r.looks.part(sum, r.keys)} }
 		table.Rows = append(table.Rows, []Cell{
-			{S: pattern}, {I: r.keys}, {I: r.bytes}, {I: r.names}, {I: r.before}, {I: saves},
-			{I: f.count}, {I: f.bytes}, {I: f.saves.sum}, {I: kinds, Null: !few},
+			{S: pattern}, {I: r.looks.seen}, part(r.bytes), part(r.names), {I: r.before}, part(saves),
+			part(f.count), part(f.bytes), part(f.saves.sum), {I: kinds, Null: !few},
 		})
 	})
 	slices.SortStableFunc(table.Rows, func(x, y []Cell) int { return cmp.Or(cmp.Compare(y[3].I+y[7].I, x[3].I+x[7].I)) })
@@ -474,8 +482,8 @@ func (a *Names) Tables(*Totals) []Table {
 		table.Rows = table.Rows[:maxNamesShown]
 		table.Notes = append(table.Notes, fmt.Sprintf("%d more patterns, whose names take less", n))
 	}
-	if a.other.keys > 0 {
-		table.Notes = append(table.Notes, fmt.Sprintf("more than %d patterns: the smallest were dropped, with %d of the keys looked at", maxNamesRows, a.other.keys))
+	if n := a.other.looks.seen; n > 0 {
+		table.Notes = append(table.Notes, fmt.Sprintf("more than %d patterns: the smallest were dropped, with %d of the keys looked at", maxNamesRows, n))
 	}
 	if len(table.Rows) == 0 {
 		return nil
@@ -511,6 +519,7 @@ func (a *Names) code(c *coder) {
 		row.code(c)
 	})
 	c.sum(&a.other.keys, &a.other.bytes, &a.other.names)
+	c.looks(&a.other.looks, a.other.keys)
 	if c.reads {
 		a.finder.others()
 	}
@@ -518,6 +527,7 @@ func (a *Names) code(c *coder) {
 
 func (row *namesRow) code(c *coder) {
 	c.sum(&row.keys, &row.bytes, &row.names, &row.texts)
+	c.looks(&row.looks, row.keys)
 	c.place(&row.spreads, &row.db, &row.source)
 	c.own(&row.example, maxExample)
 	optional(c, &row.prefix, func(s *cheaper) { s.code(c) })

@@ -140,34 +140,44 @@ func TestNamesFull(t *testing.T) {
 }
 
 // TestSampling holds the error that is stated against what samples do: the
-// true sum is within it 19 times of 20.
+// true sum is within it 19 times of 20, also where those that come later are
+// chosen more rarely and are others than those before.
 func TestSampling(t *testing.T) {
+	for _, thins := range []uint8{0, 2, 4} {
+		testSampling(t, thins)
+	}
+}
+
+func testSampling(t *testing.T, thins uint8) {
 	rng := newRand(t)
 	within, tries := 0, 0
 	for range 40 {
 		// Savings of a population: some are zero, the rest in steps as size classes are.
-		of := 500 + rng.IntN(4000)
+		of := (500 + rng.IntN(4000)) << thins
 		all := make([]int64, of)
 		var true64 int64
 		share := 0.2 + 0.8*rng.Float64()
 		for i := range all {
-			if rng.Float64() < share {
+			if rng.Float64() < share*(1-0.2*float64(i)/float64(of)) {
 				all[i] = 16 * (rng.Int64N(8) - 1)
 			}
 			true64 += all[i]
 		}
 		for range 100 {
 			var s spread
+			var l looks
 			n := int64(0)
-			for _, v := range all {
-				if rng.IntN(8) == 0 {
-					n++
+			for i, v := range all {
+				times := int64(1) << (i * int(thins+1) / of)
+				if rng.Int64N(8*times) == 0 {
+					n += times
+					l.add(times)
 					if v != 0 {
-						s.add(v)
+						s.addTimes(v, times)
 					}
 				}
 			}
-			sample := sampling{n: n, of: int64(of)}
+			sample := sampling{l, n, int64(of), false}
 			tries++
 			got := float64(sample.all(s.sum))
 			if math.Abs(got-float64(true64)) <= sample.off(&s)*math.Abs(got) {
@@ -178,7 +188,59 @@ func TestSampling(t *testing.T) {
 	// 5 standard deviations around 95 %, and the little that a normal
 	// distribution is off for samples of some 60.
 	if share := float64(within) / float64(tries); share < 0.93 || share > 0.97 {
-		t.Errorf("the true sum was within the stated error in %.1f %% of %d samples", 100*share, tries)
+		t.Errorf("the true sum was within the stated error in %.1f %% of %d samples that thin %d times", 100*share, tries, thins)
+	}
+}
+
+// TestThinnedIsRepeated: a key that stands for several counts as if it had come
+// so often, but for how many were looked at.
+func TestThinnedIsRepeated(t *testing.T) {
+	rng := newRand(t)
+	thinned, repeated := newSet(t, &Options{Now: now}), newSet(t, &Options{Now: now})
+	for _, r := range randomRecords(rng, 3000) {
+		if r.Audit == nil || r.Audit.Config == nil {
+			continue
+		}
+		x := *r.Audit
+		x.Packed, x.Squeezed, x.Pieces, x.Unpacked, x.Stream = 0, 0, 0, 0, nil // of every key
+		one := *r
+		one.Audit = &x
+		for range 1 << (len(r.Key) % 4) {
+			repeated.Add(&one)
+		}
+		x.Thins, x.JSONThins = uint8(len(r.Key)%4), uint8(len(r.Key)%4)
+		thinned.Add(&one)
+	}
+	looked := map[*Set]int64{}
+	for _, s := range []*Set{thinned, repeated} {
+		s.sample.each(func(_ string, r *namesRow) {
+			looked[s] += r.looks.seen
+			r.looks = looks{}
+		})
+		s.audit.each(func(_ string, r *auditRow) {
+			r.looks, r.marks = looks{}, nil
+			if r.inner != nil {
+				r.inner.looks = looks{}
+			}
+		})
+	}
+	for _, names := range [][2]string{{"names", ""}, {"audit", ""}} {
+		var text [2]string
+		for i, s := range []*Set{thinned, repeated} {
+			c := &coder{version: thinVersion - 1, sources: 2}
+			if names[0] == "names" {
+				s.sample.code(c)
+			} else {
+				s.audit.code(c)
+			}
+			text[i] = string(c.b)
+		}
+		if text[0] != text[1] {
+			t.Errorf("%s differ", names[0])
+		}
+	}
+	if looked[thinned] == 0 || looked[thinned] >= looked[repeated] {
+		t.Errorf("%d and %d keys were looked at", looked[thinned], looked[repeated])
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 func part(t testing.TB, s *Set) *Set {
 	t.Helper()
 	b := s.AppendPart([]byte("before"), 2)[len("before"):]
-	back, err := ReadPart(b, 0, 2, s.o.TableMemory)
+	back, err := ReadPart(b, PartVersion, 0, 2, s.o.TableMemory)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,14 +69,14 @@ func TestPartSources(t *testing.T) {
 	for _, r := range records {
 		r.Source += 5
 	}
-	moved, err := ReadPart(b, 5, 2, 0)
+	moved, err := ReadPart(b, PartVersion, 5, 2, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got, want := render(moved), render(newSet(t, o, records...)); got != want {
 		t.Error(firstDiff(got, want))
 	}
-	if _, err := ReadPart(b, 0, 1, 0); !errors.Is(err, ErrPart) {
+	if _, err := ReadPart(b, PartVersion, 0, 1, 0); !errors.Is(err, ErrPart) {
 		t.Errorf("a part of two dumps that says it is of one: %v", err)
 	}
 }
@@ -88,7 +88,7 @@ func TestPartMemory(t *testing.T) {
 	records := randomRecords(rng, 30000)
 	s := newSet(t, &Options{Now: now}, records...)
 	b := s.AppendPart(nil, 2)
-	small, err := ReadPart(b, 0, 2, minTableMemory)
+	small, err := ReadPart(b, PartVersion, 0, 2, minTableMemory)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,14 +118,14 @@ func FuzzPart(f *testing.F) {
 		for ; len(edits) >= 3; edits = edits[3:] {
 			b[(int(edits[0])<<8|int(edits[1]))%len(b)] = edits[2]
 		}
-		s, err := ReadPart(b, 0, 2, minTableMemory)
+		s, err := ReadPart(b, PartVersion, 0, 2, minTableMemory)
 		if err != nil {
 			if !errors.Is(err, ErrPart) {
 				t.Fatal(err)
 			}
 			return
 		}
-		again, err := ReadPart(s.AppendPart(nil, 2), 0, 2, minTableMemory)
+		again, err := ReadPart(s.AppendPart(nil, 2), PartVersion, 0, 2, minTableMemory)
 		if err != nil {
 			t.Fatalf("what was read and written is not read again: %v", err)
 		}

@@ -318,9 +318,5 @@ func (s *Set) Totals() *Totals { return s.totals }
 // table was full; empty if it was not.
 func (s *Set) AuditPartial() string { return s.audit.partial() }
 
-// UnsureAudit says that any row of a full audit may lack keys: parts of version
-// 1 do not tell which.
-func (s *Set) UnsureAudit() { s.audit.unsure() }
-
 // Patterns is the pattern analysis, for what its tables do not say.
 func (s *Set) Patterns() *Patterns { return s.patterns }

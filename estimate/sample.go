@@ -112,8 +112,46 @@ func (e *Estimator) choose(k *rdbparse.Key) {
 	}
 	h := uint32(nameHash(k.Name))
 	c := &e.sizers[0].Config
-	e.sampled = e.look != nil && chosen(h, c.Sample)
-	e.wantJSON = e.json != nil && chosen(h, c.JSON)
+	e.thin.at(k.DB)
+	e.sampled, e.thins = e.look != nil && chosen(h, c.Sample<<e.thin.by), e.thin.by
+	if c.JSON == c.Sample {
+		e.wantJSON = e.sampled
+	} else {
+		e.wantJSON = e.json != nil && chosen(h, c.JSON)
+	}
+	if e.sampled && c.Sample > 1 {
+		e.thin.chose()
+	}
+}
+
+// thinning makes the sample of a large database smaller as it is read: how far
+// a finding may be off depends on how many keys were looked at, and not on of
+// how many. It depends on nothing but the dump. Each key says for how many it
+// stands.
+type thinning struct {
+	db   uint64
+	by   uint8 // one of Config.Sample<<by is chosen
+	many int   // chosen so
+}
+
+const (
+	// thinAfter is how many keys are chosen before it takes twice as many keys
+	// to choose one; maxThin how often that happens.
+	thinAfter = 8192
+	maxThin   = 5
+)
+
+// at says in what database the key is that comes.
+func (t *thinning) at(db uint64) {
+	if t.db != db {
+		*t = thinning{db: db}
+	}
+}
+
+func (t *thinning) chose() {
+	if t.many++; t.many >= thinAfter && t.by < maxThin {
+		t.by, t.many = t.by+1, 0
+	}
 }
 
 // closely says whether the fields of a hash are looked at one by one.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 	"testing"
 
@@ -95,6 +96,56 @@ func TestSampleIsFair(t *testing.T) {
 		}
 		// 5 standard deviations of a fair draw.
 		require.InDelta(t, n/every, chosen, 5*66, form)
+	}
+}
+
+// TestSampleThins chooses fewer of the keys of a large database, of another one
+// as many as before, and says for how many each stands: together for about as
+// many as a sample that does not thin would have.
+func TestSampleThins(t *testing.T) {
+	const n = 1_000_000
+	dump := []byte("REDIS0011")
+	for db := range byte(2) {
+		dump = append(dump, 0xfe, db)
+		for i := range n {
+			name := fmt.Sprintf("k%d", i)
+			dump = append(append(append(dump, 0, byte(len(name))), name...), 1, 'v')
+		}
+	}
+	dump = append(dump, 0xff, 0, 0, 0, 0, 0, 0, 0, 0)
+	line, _, _ := estimate.Lookup("redis-7.2")
+	for _, every := range []uint32{1, 8} {
+		r, err := rdbparse.NewReader(bytes.NewReader(dump))
+		require.NoError(t, err)
+		e := estimate.New(r, estimate.Config{Line: line, Limits: estimate.DefaultLimits(), Audit: true, Sample: every, JSON: every})
+		var chosen, standFor, squares [2]int
+		for i := 0; ; i++ {
+			rec, err := e.Next()
+			if err == io.EOF {
+				break
+			}
+			require.NoError(t, err)
+			if rec.Audit == nil {
+				continue
+			}
+			require.NotNil(t, rec.Audit.Config)
+			require.Equal(t, estimate.JSONNone, rec.Audit.JSON)
+			require.Equal(t, rec.Audit.Thins, rec.Audit.JSONThins)
+			times := 1 << rec.Audit.Thins
+			chosen[i/n]++
+			standFor[i/n] += times
+			squares[i/n] += times * times
+		}
+		for db := range chosen {
+			if every == 1 {
+				require.Equal(t, n, chosen[db])
+				require.Equal(t, n, standFor[db])
+				continue
+			}
+			require.Less(t, chosen[db], 45_000) // four times 8192, and few of the last
+			require.InDelta(t, n/8, standFor[db], 5*math.Sqrt(8*float64(squares[db])))
+		}
+		require.Equal(t, chosen[0], chosen[1])
 	}
 }
 

@@ -26,7 +26,9 @@ type Config struct {
 	// Now is the dump's moment in unix milliseconds, for an audit to tell
 	// consumers of streams that are gone; 0 tells none.
 	Now int64
-	// Sample looks closer at one key of every so many, chosen by name; 0 at none.
+	// Sample looks closer at one key of every so many, chosen by name, or at fewer
+	// of a large database: see Audit.Thins; 0 at none. Where JSON is as much,
+	// it is the same keys.
 	Sample uint32
 }
 

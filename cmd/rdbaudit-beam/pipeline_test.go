@@ -294,7 +294,7 @@ func TestCoder(t *testing.T) {
 			t.Errorf("%d bytes went in, and %d others came out", len(want), len(out))
 		}
 	}
-	if _, err := decodeSums([]byte("1048576\nrdbaudit part 2\nnonsense")); err == nil {
+	if _, err := decodeSums([]byte("1048576\nrdbaudit part 3\nnonsense")); err == nil {
 		t.Error("a damaged part was taken")
 	}
 }

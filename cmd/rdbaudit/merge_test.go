@@ -75,7 +75,7 @@ func TestMergeErrors(t *testing.T) {
 	part, err := os.ReadFile("a.rdbaudit")
 	require.NoError(t, err)
 	write(t, "cut.rdbaudit", part[:len(part)-9])
-	write(t, "later.rdbaudit", []byte(strings.Replace(string(part), "part 2\n", "part 7\n", 1)))
+	write(t, "later.rdbaudit", []byte(strings.Replace(string(part), "part 3\n", "part 7\n", 1)))
 	write(t, "rules.txt", []byte("pattern list:* owner lists\n"))
 	for _, c := range []struct {
 		args   string

@@ -52,7 +52,7 @@ A report that was saved as JSON is rendered again without the dump. A part
 			fs.StringVar(&f.patterns.tableMemory, "table-memory", "64mb", "memory for all tables; when it is full, the smallest patterns fold")
 			fs.IntVar(&f.scan.jobs, "jobs", runtime.GOMAXPROCS(0), "dumps read side by side, and workers that add up (default: one per CPU)")
 			f.model.add(fs)
-			fs.StringVar(&f.json, "json-values", "sample", "look for JSON in strings and in fields of hashes: full (all), sample (one key of every eight) or off")
+			fs.StringVar(&f.json, "json-values", "sample", "look for JSON in strings and in fields of hashes: full (all), sample (one key of every eight, fewer of a large database) or off")
 			fs.BoolVar(&f.plain, "no-findings", false, "sums alone, without findings: takes up to a quarter less time")
 			fs.StringArrayVar(&f.failOn, "fail-on", nil, "exit with 4 if this holds: 'no-ttl-bytes(session:*) > 1GB' (repeatable; metrics are the columns of the pattern table and, with --maxmemory, evicted-keys, evicted-bytes, evicted-share and short-bytes)")
 			fs.StringVar(&f.eviction.growth, "growth", "", "with --maxmemory: new data that must fit too, such as 500mb; says what that evicts")

@@ -23,7 +23,7 @@ import (
 // equal bytes.
 const (
 	partMagic   = "rdbaudit part "
-	partVersion = 2
+	partVersion = aggregate.PartVersion
 	maxPart     = 1 << 30 // bytes of a file that is read
 	maxHead     = 256 << 20
 )
@@ -220,15 +220,11 @@ func ReadPart(r io.Reader, tableMemory int64) (*Part, error) {
 	if crc64.Checksum(b[:end], table) != binary.BigEndian.Uint64(b[end:]) {
 		return nil, fmt.Errorf("%w: its checksum is wrong, so it is cut or was changed", ErrPart)
 	}
-	p, err := decode(rest[:len(rest)-8], tableMemory)
-	if err == nil && version < 2 {
-		p.Set.UnsureAudit()
-	}
-	return p, err
+	return decode(rest[:len(rest)-8], version, tableMemory)
 }
 
 // decode reads what is between the first line and the checksum.
-func decode(rest []byte, tableMemory int64) (*Part, error) {
+func decode(rest []byte, version int, tableMemory int64) (*Part, error) {
 	piece := func(most int) []byte {
 		n, size := binary.Uvarint(rest)
 		if size <= 0 || n > uint64(most) || n > uint64(len(rest)-size) {
@@ -266,7 +262,7 @@ func decode(rest []byte, tableMemory int64) (*Part, error) {
 		return nil, fmt.Errorf("%w: it is of no dump", ErrPart)
 	}
 	var err error
-	if p.Set, err = aggregate.ReadPart(body, 0, len(p.Dumps), tableMemory); err != nil {
+	if p.Set, err = aggregate.ReadPart(body, version, 0, len(p.Dumps), tableMemory); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrPart, err)
 	}
 	return p, nil

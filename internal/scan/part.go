@@ -23,8 +23,8 @@ type How struct {
 	JSONEvery uint32 `json:"json_every"` // one of so many values was looked at for JSON; 0: none
 }
 
-// SampleEvery is of how many keys one is looked at closely, the same ones that
-// are sampled for JSON.
+// SampleEvery is of how many keys one is looked at closely, of large databases
+// fewer, the same ones that are sampled for JSON.
 const SampleEvery = 8
 
 // Facts are what is known of one dump beside its keys.

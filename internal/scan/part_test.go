@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"fmt"
 	"hash/crc64"
 	"io"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -221,7 +223,7 @@ func TestMergeRefuses(t *testing.T) {
 // TestReadPartRefuses: what is no part, of a later version, or damaged anywhere.
 func TestReadPartRefuses(t *testing.T) {
 	b := write(t, read(t, options()[0], dumps(t)[0]))
-	_, err := scan.ReadPart(bytes.NewReader(bytes.Replace(b, []byte("part 2\n"), []byte("part 3\n"), 1)), 0)
+	_, err := scan.ReadPart(bytes.NewReader(bytes.Replace(b, []byte("part 3\n"), []byte("part 4\n"), 1)), 0)
 	require.ErrorContains(t, err, "later release")
 	_, err = scan.ReadPart(strings.NewReader("REDIS0011"), 0)
 	require.ErrorContains(t, err, "no part")
@@ -231,7 +233,7 @@ func TestReadPartRefuses(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	for range 300 {
 		bad := bytes.Clone(b)
-		bad[len("rdbaudit part 2\n")+rng.IntN(len(b)-16)] ^= 1 << rng.IntN(8)
+		bad[len("rdbaudit part 3\n")+rng.IntN(len(b)-16)] ^= 1 << rng.IntN(8)
 		_, err := scan.ReadPart(bytes.NewReader(bad), 0)
 		require.ErrorIs(t, err, scan.ErrPart)
 		_, err = scan.ReadPart(bytes.NewReader(b[:rng.IntN(len(b))]), 0)
@@ -288,10 +290,10 @@ func FuzzPart(f *testing.F) {
 // was made: who changes what sums are written as gives the format a new
 // version, and this file with it (RDBAUDIT_WRITE_PART=1 writes it).
 func TestPartVersion(t *testing.T) {
-	old, err := os.ReadFile("testdata/version-1.rdbaudit")
+	dir, err := filepath.Abs("testdata")
 	require.NoError(t, err)
-	path, err := filepath.Abs("testdata/version-2.rdbaudit")
-	require.NoError(t, err)
+	file := func(version int) string { return filepath.Join(dir, fmt.Sprintf("version-%d.rdbaudit", version)) }
+	path := file(aggregate.PartVersion)
 	if os.Getenv("RDBAUDIT_WRITE_PART") != "" {
 		t.Chdir(t.TempDir())
 		require.NoError(t, os.WriteFile("lfu.rdb", fixtures.Get(t, "redis-7.2.6-lfu").Data, 0o600))
@@ -308,9 +310,58 @@ func TestPartVersion(t *testing.T) {
 	require.True(t, bytes.Equal(b, write(t, p)), "the format has changed: give it a new version")
 	require.Equal(t, 2, p.Read())
 
-	p, err = scan.ReadPart(bytes.NewReader(old), 0)
-	require.NoError(t, err, "version 1 is still read")
-	require.True(t, bytes.Equal(b, write(t, p)), "version 1 of the same dumps is the same part")
+	for version := 1; version < aggregate.PartVersion; version++ {
+		old, err := os.ReadFile(file(version))
+		require.NoError(t, err)
+		p, err = scan.ReadPart(bytes.NewReader(old), 0)
+		require.NoError(t, err, "version %d is still read", version)
+		require.True(t, bytes.Equal(b, write(t, p)), "version %d of the same dumps is the same part", version)
+	}
+}
+
+// TestThinnedSample: of dumps that are so large that the sample thins, and of
+// different sizes, what a finding says of a pattern in all of them is as it is
+// if every value is looked at, within what it says that it may be off.
+func TestThinnedSample(t *testing.T) {
+	dir := t.TempDir()
+	value := map[bool]string{
+		true:  `{"alpha":1234567,"beta":7654321,"gamma":1111111,"delta":2222222,"epsilon":3333333}`,
+		false: strings.Repeat("no object ", 8),
+	}
+	keys := map[bool]int{true: 300_000, false: 100_000}
+	for json, n := range keys {
+		dump := []byte("REDIS0011\xfe\x00")
+		for i := range n {
+			name := fmt.Sprintf("doc:%d", i)
+			dump = append(append(append(dump, 0, byte(len(name))), name...), 0x40, byte(len(value[json])))
+			dump = append(dump, value[json]...)
+		}
+		dump = append(dump, 0xff, 0, 0, 0, 0, 0, 0, 0, 0)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, fmt.Sprint(json)+".rdb"), dump, 0o600))
+	}
+	for _, every := range []uint32{1, 8} {
+		o := options()[0]
+		o.JSONEvery = every
+		p := again(t, read(t, o, new(source.Stores).Expand(t.Context(), []string{dir})...))
+		rep, _ := p.Report(&scan.View{Version: "test"})
+		found := false
+		at := slices.IndexFunc(rep.Tables, func(t aggregate.Table) bool { return t.Name == "findings" })
+		for _, row := range rep.Tables[at].Rows {
+			if row[0].S != "json-strings" {
+				continue
+			}
+			found = true
+			require.Equal(t, "doc:{num}", row[1].S)
+			if every == 1 {
+				require.EqualValues(t, keys[true], row[2].I)
+				continue
+			}
+			// 5 standard errors of a share of 3/4, of as many keys as the sample is worth.
+			require.InEpsilon(t, keys[true], row[2].I, 5*math.Sqrt(0.25/0.75/22_000))
+			require.Contains(t, row[6].S, "of 400000 keys: give or take 0.")
+		}
+		require.True(t, found)
+	}
 }
 
 // TestFullTablesAgree: also where tables are full, and what they hold depends
@@ -352,7 +403,4 @@ func TestFullTablesAgree(t *testing.T) {
 		}
 		require.True(t, bytes.Equal(want, got), "another part the %d. time", i+1)
 	}
-	old, err := scan.ReadPart(bytes.NewReader(sealed(bytes.Replace(want[:len(want)-8], []byte("part 2\n"), []byte("part 1\n"), 1))), 0)
-	require.NoError(t, err)
-	require.False(t, bytes.Equal(want, write(t, old)), "a part of version 1 says which rows lack keys")
 }
