@@ -32,7 +32,7 @@ type workers struct {
 	changed *sync.Cond    // something became free, or all is done
 	news    atomic.Uint32 // counts what may end a wait
 	waiting int           // workers that sleep
-	lingers bool          // one is idle and awake
+	lingers int           // number of the one that is idle and awake, 0: none is
 	// What a batch takes of late, some times over; 0 if there is no clock.
 	reading, counting time.Duration
 
@@ -54,6 +54,7 @@ type counter struct {
 	also func([]estimate.Record) // who else looks at the records; nil: nobody
 	todo []*Batch
 	busy bool // somebody is counting
+	by   int  // number of the worker who counted last
 }
 
 func newWorkers(ctx context.Context, inputs []source.Input, o *Options) (*workers, error) {
@@ -87,11 +88,11 @@ func newWorkers(ctx context.Context, inputs []source.Input, o *Options) (*worker
 // run works until all is read and counted, and merges what the sets have.
 func (w *workers) run() (*aggregate.Set, error) {
 	var wait sync.WaitGroup
-	for range max(len(w.sets), w.side) {
+	for i := range max(len(w.sets), w.side) {
 		wait.Add(1)
 		go func() {
 			defer wait.Done()
-			w.work()
+			w.work(i + 1)
 		}()
 	}
 	wait.Wait()
@@ -108,12 +109,14 @@ func (w *workers) run() (*aggregate.Set, error) {
 	return first, nil
 }
 
-// work does what there is to do until there is nothing left.
-func (w *workers) work() {
+// work does what there is to do until there is nothing left. Workers have
+// numbers from 1 on.
+func (w *workers) work(me int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for seen := uint32(0); ; {
-		if c := w.countable(); c != nil {
+		if c := w.countable(me); c != nil {
+			c.by = me
 			w.count(c)
 		} else if len(w.ready) > 0 && len(w.free) > 0 {
 			s := w.ready[0]
@@ -125,8 +128,8 @@ func (w *workers) work() {
 		} else if w.busy+len(w.ready) == 0 && !w.behind() {
 			w.tellAll()
 			return
-		} else if now := w.news.Load(); now != seen && !w.lingers {
-			if seen = now; w.linger(now) {
+		} else if now := w.news.Load(); now != seen && w.lingers == 0 {
+			if seen = now; w.linger(me, now) {
 				seen-- // and again
 			}
 		} else {
@@ -142,13 +145,13 @@ const patience = 500
 
 // linger looks for news for a while, or helps those who read, and reports
 // whether it did. One worker does that at a time: to be awake costs a processor.
-func (w *workers) linger(seen uint32) bool {
+func (w *workers) linger(me int, seen uint32) bool {
 	reading := slices.Clone(w.read)
-	w.lingers = true
+	w.lingers = me
 	w.mu.Unlock()
 	defer func() {
 		w.mu.Lock()
-		w.lingers = false
+		w.lingers = 0
 	}()
 	for range patience {
 		if w.news.Load() != seen {
@@ -164,14 +167,22 @@ func (w *workers) linger(seen uint32) bool {
 	return false
 }
 
-// countable is a set that has something to count and nobody who does.
-func (w *workers) countable() *counter {
+// countable is a set that has something to count and nobody who does, best the
+// one that this worker has in its cache. One that another has, who is about to
+// look for something to do, is left to that one.
+func (w *workers) countable(me int) (found *counter) {
 	for _, c := range w.sets {
-		if !c.busy && len(c.todo) > 0 {
+		if c.busy || len(c.todo) == 0 {
+			continue
+		}
+		if c.by == me {
 			return c
 		}
+		if c.by == 0 || c.by != w.lingers {
+			found = c
+		}
 	}
-	return nil
+	return found
 }
 
 // behind says that some set is not done with what it was given.
