@@ -39,10 +39,10 @@ JSON text in their field, under the limits in force; where there are more
 fields or longer values than the limits of packed hashes, the hash is a table
 and the saving is lost, which the finding says; if raised limits would bring it
 back, it names them. Looking into values takes time, so by default one key of
-every eight is looked at, chosen by its name, the same ones on every run. In a
-database of more than some 65,000 keys it becomes one of 16, and of more keys
-down to one of 256: how far a sum may be off depends on how many were looked
-at, not on how many there are. What that is by chance is stated; --json-values
+every eight is looked at, chosen by its name, the same ones on every run. Of a
+database that announces more than 262,000 keys it is one of 16, of twice as
+many one of 32, and so on: how far a sum may be off depends on how many were
+looked at, not on how many there are. What that is by chance is stated; --json-values
 full parses all.`
 	docCompress = `When a server writes a dump it compresses strings of more than 20 bytes with
 LZF, quickly and not very well. In memory nothing is compressed. So the dump

@@ -141,8 +141,8 @@ type Audit struct {
 	AsPacked int64
 	FieldLen int32
 
-	// The sample thins as a large database is read, so that a key which comes
-	// late stands for several: as one of the sample for 1<<Thins of the keys that
+	// The sample of a database that announces very many keys is thinner, so that
+	// each stands for several: as one of the sample for 1<<Thins of the keys that
 	// Config.Sample would choose, as one looked into for JSON for 1<<JSONThins.
 	Thins, JSONThins uint8
 	// Config is set for the keys of the sample. What follows is known of them

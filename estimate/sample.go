@@ -112,45 +112,39 @@ func (e *Estimator) choose(k *rdbparse.Key) {
 	}
 	h := uint32(nameHash(k.Name))
 	c := &e.sizers[0].Config
-	e.thin.at(k.DB)
-	e.sampled, e.thins = e.look != nil && chosen(h, c.Sample<<e.thin.by), e.thin.by
+	e.thin.to(e.r.Announced(), c.Sample)
+	e.sampled = e.look != nil && chosen(h, c.Sample<<e.thin.by)
 	if c.JSON == c.Sample {
 		e.wantJSON = e.sampled
 	} else {
 		e.wantJSON = e.json != nil && chosen(h, c.JSON)
 	}
-	if e.sampled && c.Sample > 1 {
-		e.thin.chose()
-	}
 }
 
-// thinning makes the sample of a large database smaller as it is read: how far
-// a finding may be off depends on how many keys were looked at, and not on of
-// how many. It depends on nothing but the dump. Each key says for how many it
-// stands.
+// thinning makes the sample of a large database smaller: how far a finding may
+// be off depends on how many keys were looked at, and not on of how many. Each
+// key says for how many it stands.
 type thinning struct {
-	db   uint64
-	by   uint8 // one of Config.Sample<<by is chosen
-	many int   // chosen so
+	announced uint64 // keys of the database
+	by        uint8  // one of Config.Sample<<by is chosen
 }
 
 const (
-	// thinAfter is how many keys are chosen before it takes twice as many keys
-	// to choose one; maxThin how often that happens.
-	thinAfter = 8192
-	maxThin   = 5
+	// manyChosen is how many keys of a database are chosen, by what it announces,
+	// before it takes twice as many keys to choose one; maxThin how often that
+	// happens: what is announced can be wrong.
+	manyChosen = 32768
+	maxThin    = 10
 )
 
-// at says in what database the key is that comes.
-func (t *thinning) at(db uint64) {
-	if t.db != db {
-		*t = thinning{db: db}
+// to makes the sample one for a database of so many keys.
+func (t *thinning) to(announced uint64, every uint32) {
+	if announced == t.announced {
+		return
 	}
-}
-
-func (t *thinning) chose() {
-	if t.many++; t.many >= thinAfter && t.by < maxThin {
-		t.by, t.many = t.by+1, 0
+	*t = thinning{announced: announced}
+	for every > 1 && t.by < maxThin && announced/uint64(every)>>t.by > manyChosen {
+		t.by++
 	}
 }
 

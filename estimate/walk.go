@@ -57,7 +57,6 @@ type Estimator struct {
 	look      *closeLook // nil: none is taken
 	sampled   bool       // the key is one of those looked at closely
 	thin      thinning   // of the sample
-	thins     uint8      // what it was when the key was chosen
 	wantJSON  bool       // it is one of those looked into for JSON
 	str       []byte     // text of the entry that entries is at
 	err       error      // soft fault inside a value
@@ -287,9 +286,9 @@ func (e *Estimator) fillAudit(s *sizer, t Type) {
 	}
 	if e.sampled {
 		a := e.note()
-		a.Config, a.Thins = e.look.config, e.thins
+		a.Config, a.Thins = e.look.config, e.thin.by
 		if c := &s.Config; c.JSON == c.Sample && !a.Large {
-			a.JSONThins = e.thins
+			a.JSONThins = e.thin.by
 		}
 	}
 }

@@ -39,6 +39,7 @@ type Reader struct {
 	cur  cursor
 
 	db        uint64
+	announced uint64 // keys of db
 	slot      int32
 	templates map[uint64]uint64 // id of a hash template -> fields
 
@@ -521,11 +522,16 @@ func (r *Reader) Rest() int64 {
 
 func (r *Reader) selectDB() {
 	r.db = r.src.length()
-	r.slot = -1
+	r.slot, r.announced = -1, 0
 }
+
+// Announced is how many keys the dump announces for the database being read, 0
+// if it does not say. It can be wrong.
+func (r *Reader) Announced() uint64 { return r.announced }
 
 func (r *Reader) resizeDB() {
 	h := Hint{DB: r.db, Keys: r.src.length(), Expires: r.src.length()}
+	r.announced = h.Keys
 	r.info.HintKeys = addSaturating(r.info.HintKeys, h.Keys)
 	r.info.HintExpires = addSaturating(r.info.HintExpires, h.Expires)
 	if len(r.info.Hints) < MaxHints {

@@ -328,9 +328,10 @@ func TestThinnedSample(t *testing.T) {
 		true:  `{"alpha":1234567,"beta":7654321,"gamma":1111111,"delta":2222222,"epsilon":3333333}`,
 		false: strings.Repeat("no object ", 8),
 	}
-	keys := map[bool]int{true: 300_000, false: 100_000}
+	keys := map[bool]int{true: 300_000, false: 200_000}
 	for json, n := range keys {
-		dump := []byte("REDIS0011\xfe\x00")
+		dump := binary.BigEndian.AppendUint32([]byte("REDIS0011\xfe\x00\xfb\x80"), uint32(n))
+		dump = append(dump, 0)
 		for i := range n {
 			name := fmt.Sprintf("doc:%d", i)
 			dump = append(append(append(dump, 0, byte(len(name))), name...), 0x40, byte(len(value[json])))
@@ -356,9 +357,9 @@ func TestThinnedSample(t *testing.T) {
 				require.EqualValues(t, keys[true], row[2].I)
 				continue
 			}
-			// 5 standard errors of a share of 3/4, of as many keys as the sample is worth.
-			require.InEpsilon(t, keys[true], row[2].I, 5*math.Sqrt(0.25/0.75/22_000))
-			require.Contains(t, row[6].S, "of 400000 keys: give or take 0.")
+			// 5 standard errors of a share of 3/5, of as many keys as the sample is worth.
+			require.InEpsilon(t, keys[true], row[2].I, 5*math.Sqrt(0.4/0.6/36_000))
+			require.Contains(t, row[6].S, "of 500000 keys: give or take 0.")
 		}
 		require.True(t, found)
 	}
