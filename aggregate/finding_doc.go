@@ -42,8 +42,8 @@ back, it names them. Looking into values takes time, so by default one key of
 every eight is looked at, chosen by its name, the same ones on every run. Of a
 database that announces more than 262,000 keys it is one of 16, of twice as
 many one of 32, and so on: how far a sum may be off depends on how many were
-looked at, not on how many there are. What that is by chance is stated; --json-values
-full parses all.`
+looked at, not on how many there are. What that is by chance is stated;
+--json-values full parses all.`
 	docCompress = `When a server writes a dump it compresses strings of more than 20 bytes with
 LZF, quickly and not very well. In memory nothing is compressed. So the dump
 says for free what compressing these values in the client would save at least;

@@ -40,6 +40,14 @@ func Settings() []Setting {
 	}
 }
 
+// Raise raises the limits to those of o that are higher.
+func (l *Limits) Raise(o Limits) {
+	for _, s := range Settings() {
+		at := s.Field(l)
+		*at = max(*at, *s.Field(&o))
+	}
+}
+
 // Has says whether servers of the line know a setting.
 func (l *Line) Has(s *Setting) bool {
 	return l.setListpack || s.Name != "set-max-listpack-entries" && s.Name != "set-max-listpack-value"

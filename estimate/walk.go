@@ -68,6 +68,9 @@ type Estimator struct {
 // value speaks of are zero.
 func (e *Estimator) Proven() Limits { return e.proven }
 
+// Forget forgets what was Proven, so that it is of what comes.
+func (e *Estimator) Forget() { e.proven = Limits{} }
+
 // New makes an Estimator over r. The records that Next gives follow the first
 // configuration; Others has those under the rest.
 func New(r *rdbparse.Reader, configs ...Config) *Estimator {

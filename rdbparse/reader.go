@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"math/bits"
 	"strconv"
@@ -46,6 +47,11 @@ type Reader struct {
 	at   int64 // offset of the item being read
 	err  error // sticky
 	done bool
+	// Offset behind the end mark, once that was read.
+	ended int64
+
+	stop    int64    // one more than the offset from which on no record is read; 0: all are
+	section *section // nil but for a Reader of sections
 
 	big, plain []byte // scratch of Bytes: stored and expanded
 	small      [24]byte
@@ -281,6 +287,9 @@ func (r *Reader) Next() (*Key, error) {
 		return nil, err
 	}
 	k, s := &r.key, &r.src
+	if uint64(s.offset()) >= uint64(r.stop-1) {
+		return nil, ErrUntil
+	}
 	k.Expiry, k.Idle, k.Freq, k.Meta, k.Module = NoExpiry, -1, -1, 0, ""
 	k.Offset = -1
 	for {
@@ -445,37 +454,42 @@ func (r *Reader) end() error {
 	if r.Wire != nil {
 		r.Wire(r.at, "EOF", "")
 	}
-	if !r.SkipChecksum && s.cur.sums {
-		r.info.Computed = s.sum()
+	sums := !r.SkipChecksum && s.cur.sums
+	if r.ended = s.offset(); sums || r.section != nil {
+		r.info.Computed, _ = r.Sum()
 	}
-	if r.info.Version < 5 {
-		r.info.Checksum = ChecksumAbsent
-	} else {
+	if r.info.Version >= 5 {
 		r.at = s.offset()
 		r.info.Stored = s.u64()
 		if s.err != nil {
 			s.detail = "inside the checksum"
 			return r.fail()
 		}
-		switch {
-		case r.info.Stored == 0:
-			r.info.Checksum = ChecksumAbsent
-		case r.SkipChecksum || !s.cur.sums:
-			r.info.Checksum = ChecksumUnread
-		case r.info.Stored == r.info.Computed:
-			r.info.Checksum = ChecksumOK
-		default:
-			r.info.Checksum = ChecksumWrong
-		}
 	}
 	r.info.Trailing = classify(s.peek(48))
+	r.done = true
+	return r.judge(sums)
+}
+
+// judge holds the checksums against each other, if they were computed, and says
+// how the file ends.
+func (r *Reader) judge(sums bool) error {
+	switch {
+	case r.info.Version < 5 || r.info.Stored == 0:
+		r.info.Checksum = ChecksumAbsent
+	case !sums:
+		r.info.Checksum = ChecksumUnread
+	case r.info.Stored == r.info.Computed:
+		r.info.Checksum = ChecksumOK
+	default:
+		r.info.Checksum = ChecksumWrong
+	}
 	if r.info.Checksum == ChecksumWrong {
 		r.err = &Error{Offset: r.at, Err: ErrChecksum, Detail: fmt.Sprintf(
 			"the file says %016x, its bytes sum to %016x: some of them are not what the server wrote", r.info.Stored, r.info.Computed)}
 	} else {
 		r.err = io.EOF
 	}
-	r.done = true
 	return r.err
 }
 
@@ -684,6 +698,9 @@ func (r *Reader) hashTemplate() {
 	id, n := r.src.length(), r.src.length()
 	for i := uint64(0); i < n && r.src.err == nil; i++ {
 		r.shortString(r.big[:0], 0)
+	}
+	if r.section != nil { // others may have them
+		r.templates = maps.Clone(r.templates)
 	}
 	if r.templates == nil {
 		r.templates = make(map[uint64]uint64)

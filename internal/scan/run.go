@@ -27,6 +27,7 @@ type Options struct {
 	Min     int64 // bytes by the measure that a key must have
 	SkipBad bool  // values with bad contents are skipped and counted
 	Jobs    int   // dumps read side by side, and workers that add up
+	Section int64 // bytes of a file that a worker reads at a time where several read one; 0: as suits it
 	Stdin   io.Reader
 	// Also makes for each worker who else looks at the records; nil: nobody.
 	Also func() func([]estimate.Record)
@@ -129,14 +130,15 @@ type stream struct {
 	f       *Facts
 	floors  *aggregate.Floors
 	reading *reading
-	turn    int // of the next batch
+	turn    int       // of the next batch
+	split   *sections // nil: it is read by one worker at a time
 }
 
 // open opens a dump; nil: it cannot be read.
 func (w *workers) open(index int) *stream {
 	o, in, f := w.o, w.inputs[index], &w.facts[index]
 	// As many dumps as workers leave nobody to help.
-	d, err := open(w.ctx, o.Stdin, in, &o.Model, len(w.sets) > w.side)
+	d, split, err := open(w.ctx, o.Stdin, in, &o.Model, helpers{len(w.sets) > w.side, w.side == 1 && !o.SkipBad, o.Section})
 	if err != nil {
 		o.Progress.end(nil)
 		*f = facts(in, err)
@@ -154,6 +156,9 @@ func (w *workers) open(index int) *stream {
 	s := &stream{o: o, index: int32(index), d: d, f: f, floors: w.floors, reading: o.Progress.begin(d), turn: index}
 	s.est = d.Estimator(o.SkipBad, keep)
 	s.est.WantLargest, s.est.KeepNodes = w.wantLargest, w.keepNodes
+	if s.split = split; split != nil {
+		split.s, split.workers = s, len(w.sets)
+	}
 	return s
 }
 
@@ -180,7 +185,9 @@ func (s *stream) fill(b *Batch) error {
 		if n >= f.Largest {
 			f.offer(n, rec.Key)
 		}
-		s.floors.Offer(rec, n)
+		if s.floors.Beaten(rec.Type, n, rec.DB, rec.Key) {
+			b.large = append(b.large, int32(b.Len()))
+		}
 		rec.Source = s.index
 		b.Keep(rec)
 	}
@@ -189,7 +196,7 @@ func (s *stream) fill(b *Batch) error {
 
 // close lets go of the dump, all of which was read as the error says.
 func (s *stream) close(ctx context.Context, err error) {
-	s.d.Proven = s.est.Proven()
+	s.d.Proven.Raise(s.est.Proven())
 	if ctx.Err() == nil {
 		s.d.Finish(err)
 		s.f.of(s.d, s.o)

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 
+	"rdbaudit/aggregate"
 	"rdbaudit/estimate"
 	"rdbaudit/internal/source"
 	"rdbaudit/output"
@@ -34,37 +35,49 @@ type Dump struct {
 	mode       bool   // Config.Cluster was given
 	Src        output.Source
 	Proven     estimate.Limits
-	counted    map[uint64]*dbCount
-	now        *dbCount // of the database being read
-	badKey     int64    // which of the keys was bad last
-	Skipped    int64    // values with bad contents
-	FirstBad   error    // the first of them
-	Err        error    // why reading ended before the end
+	census     census
+	badKey     int64 // which of the keys was bad last
+	Skipped    int64 // values with bad contents
+	FirstBad   error // the first of them
+	Err        error // why reading ended before the end
 }
 
 // Open opens an input and reads its head. model nil leaves Config empty.
 func Open(ctx context.Context, stdin io.Reader, in source.Input, model *Model) (*Dump, error) {
-	return open(ctx, stdin, in, model, false)
+	d, _, err := open(ctx, stdin, in, model, helpers{})
+	return d, err
+}
+
+// helpers say who there is to read a dump.
+type helpers struct {
+	help     bool  // somebody reads ahead when there is nothing better to do
+	together bool  // all may read it at once
+	section  int64 // Options.Section
 }
 
 // open is Open. Where nobody helps to read, a goroutine reads ahead.
-func open(ctx context.Context, stdin io.Reader, in source.Input, model *Model, help bool) (*Dump, error) {
+func open(ctx context.Context, stdin io.Reader, in source.Input, model *Model, by helpers) (*Dump, *sections, error) {
 	d := &Dump{In: in, Src: output.Source{Path: in.Path, Size: in.Size, UsedMem: -1, Checksum: "unread"}}
 	stream, err := in.Open(ctx, stdin)
 	if err != nil {
-		return d, err
+		return d, nil, err
 	}
 	d.Stream, d.Compressed = stream, stream.Compressed
-	if help && stream.Local {
-		d.shared = rdbparse.Share(&cancelReader{ctx, stream})
-		d.ahead = d.shared
-	} else {
-		d.ahead = rdbparse.ReadAhead(&cancelReader{ctx, stream}, false)
+	var split *sections
+	if by.help && by.together && stream.Local {
+		d.R, split = sectioned(ctx, stream.At(), in.Size, by.section)
 	}
-	d.R, err = rdbparse.NewReader(d.ahead)
-	if err != nil {
-		d.Close()
-		return d, fmt.Errorf("%s: %w", in.Path, err)
+	if split == nil {
+		if by.help && stream.Local {
+			d.shared = rdbparse.Share(&cancelReader{ctx, stream})
+			d.ahead = d.shared
+		} else {
+			d.ahead = rdbparse.ReadAhead(&cancelReader{ctx, stream}, false)
+		}
+		if d.R, err = rdbparse.NewReader(d.ahead); err != nil {
+			d.Close()
+			return d, nil, fmt.Errorf("%s: %w", in.Path, err)
+		}
 	}
 	info := d.R.Info()
 	if model != nil {
@@ -83,7 +96,7 @@ func open(ctx context.Context, stdin io.Reader, in source.Input, model *Model, h
 			d.Src.UsedMem = n
 		}
 	}
-	return d, nil
+	return d, split, nil
 }
 
 func parseInt(s string) (int64, error) { return strconv.ParseInt(strings.TrimSpace(s), 10, 64) }
@@ -199,6 +212,7 @@ type Batch struct {
 	ends   []int // of the names
 	names  []byte
 	audits []estimate.Audit
+	large  []int32 // records that may be among the largest
 	dump   int64 // bytes that the records take in the dump
 	moment int64 // of the dump, unix milliseconds
 }
@@ -241,11 +255,24 @@ func (b *Batch) Full() bool {
 // Reset empties the batch, to be filled again.
 func (b *Batch) Reset() {
 	b.dump = 0
-	b.recs, b.ends, b.audits = b.recs[:0], b.ends[:0], b.audits[:0]
+	b.recs, b.ends, b.audits, b.large = b.recs[:0], b.ends[:0], b.audits[:0], b.large[:0]
 	if cap(b.names) > 4*BatchNames { // one long name must not be kept for good
 		b.names = nil
 	}
 	b.names = b.names[:0]
+}
+
+// count counts the records in a set, and offers those that may be among the largest.
+func (b *Batch) count(c *counter, floors *aggregate.Floors, o *Options) {
+	c.set.SetMoment(b.moment)
+	records := b.Records()
+	for _, i := range b.large {
+		floors.Offer(&records[i], o.Aggregate.Measure(&records[i]))
+	}
+	c.set.AddBatch(records)
+	if c.also != nil {
+		c.also(records)
+	}
 }
 
 // NameBytes are the bytes of the records' names.

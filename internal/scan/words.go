@@ -17,26 +17,55 @@ type dbCount struct {
 // maxCounted bounds the databases that are counted apart.
 const maxCounted = 4096
 
+// census counts keys by database.
+type census struct {
+	keys    int64
+	counted map[uint64]*dbCount
+	now     *dbCount // of the database being read
+}
+
+func (c *census) add(k *rdbparse.Key) {
+	c.keys++
+	if c.now == nil || c.now.db != k.DB {
+		c.now = c.of(k.DB)
+	}
+	c.now.keys++
+	if k.Expiry != rdbparse.NoExpiry {
+		c.now.expires++
+	}
+}
+
+// of is what is counted of a database.
+func (c *census) of(db uint64) *dbCount {
+	n := c.counted[db]
+	if n == nil {
+		n = &dbCount{db: db}
+		if c.counted == nil {
+			c.counted = make(map[uint64]*dbCount)
+		}
+		if len(c.counted) < maxCounted {
+			c.counted[db] = n
+		}
+	}
+	return n
+}
+
+// take counts what o has counted, and empties it.
+func (c *census) take(o *census) {
+	c.keys += o.keys
+	for db, n := range o.counted {
+		to := c.of(db)
+		to.keys += n.keys
+		to.expires += n.expires
+	}
+	o.keys, o.now = 0, nil
+	clear(o.counted)
+}
+
 // Count counts a key of the dump, whether or not a filter lets it pass.
 func (d *Dump) Count(k *rdbparse.Key) {
-	d.Src.Keys++
-	if d.now == nil || d.now.db != k.DB {
-		c := d.counted[k.DB]
-		if c == nil {
-			c = &dbCount{db: k.DB}
-			if d.counted == nil {
-				d.counted = make(map[uint64]*dbCount)
-			}
-			if len(d.counted) < maxCounted {
-				d.counted[k.DB] = c
-			}
-		}
-		d.now = c
-	}
-	d.now.keys++
-	if k.Expiry != rdbparse.NoExpiry {
-		d.now.expires++
-	}
+	d.census.add(k)
+	d.Src.Keys = d.census.keys
 }
 
 // Bad counts the values with bad contents, each once.
@@ -62,7 +91,7 @@ func badValues(n int64) string {
 // slots announces keys that it does not write.
 func (d *Dump) announced() string {
 	info := d.R.Info()
-	if d.Src.Checksum == "unread" || len(d.counted) == maxCounted || len(info.Hints) == rdbparse.MaxHints {
+	if d.Src.Checksum == "unread" || len(d.census.counted) == maxCounted || len(info.Hints) == rdbparse.MaxHints {
 		return ""
 	}
 	hints := make(map[uint64]rdbparse.Hint) // a database can be selected twice
@@ -77,7 +106,7 @@ func (d *Dump) announced() string {
 	var say []string
 	more := 0
 	for _, db := range dbs {
-		c := d.counted[db]
+		c := d.census.counted[db]
 		if c == nil {
 			c = &dbCount{}
 		}

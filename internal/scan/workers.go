@@ -41,6 +41,7 @@ type workers struct {
 	busy   int       // dumps that are being opened or read now
 	ready  []*stream // open dumps that nobody reads
 	read   []*stream // those that somebody does
+	split  *sections // one that all read at once; nil: none
 	sets   []*counter
 	free   []*Batch
 }
@@ -118,6 +119,8 @@ func (w *workers) work(me int) {
 		if c := w.countable(me); c != nil {
 			c.by = me
 			w.count(c)
+		} else if x := w.split; x != nil && !x.over.Load() && me <= len(w.sets) && !w.sets[me-1].busy {
+			w.together(x, me)
 		} else if len(w.ready) > 0 && len(w.free) > 0 {
 			s := w.ready[0]
 			w.ready = slices.Delete(w.ready, 0, 1)
@@ -197,12 +200,7 @@ func (w *workers) count(c *counter) {
 	c.busy = true
 	w.mu.Unlock()
 	start := w.clock()
-	c.set.SetMoment(b.moment)
-	records := b.Records()
-	c.set.AddBatch(records)
-	if c.also != nil {
-		c.also(records)
-	}
+	b.count(c, w.floors, w.o)
 	b.Reset()
 	took := w.clock() - start
 	w.mu.Lock()
@@ -238,11 +236,42 @@ func (w *workers) next() {
 	w.mu.Unlock()
 	s := w.open(index)
 	w.mu.Lock()
-	w.busy--
-	if s != nil {
+	switch {
+	case s == nil:
+		w.busy--
+		w.tell()
+	case s.split != nil: // w.busy until it is read
+		w.split = s.split
+		w.tellAll()
+	default:
+		w.busy--
 		w.ready = append(w.ready, s)
+		w.tell()
 	}
-	w.tell()
+}
+
+// together reads a dump with all others; the last one closes it.
+func (w *workers) together(x *sections, me int) {
+	c := w.sets[me-1]
+	c.busy, c.by = true, me
+	x.inside++
+	w.mu.Unlock()
+	x.work(me-1, c)
+	w.mu.Lock()
+	c.busy = false
+	if x.inside--; x.inside > 0 {
+		return
+	}
+	w.split = nil
+	w.mu.Unlock()
+	err := x.err
+	if err == nil {
+		err = w.ctx.Err()
+	}
+	x.s.close(w.ctx, err)
+	w.mu.Lock()
+	w.busy--
+	w.tellAll()
 }
 
 // take reads a batch of a dump, and more if it has woken somebody who counts it

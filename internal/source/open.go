@@ -21,12 +21,25 @@ type Stream struct {
 	io.Reader
 	Compressed bool // or framed: its bytes are not those that are stored
 	Local      bool // a file's own bytes, which are had as fast as the disk gives them
+	at         io.ReaderAt
 	read       atomic.Int64
 	closes     []func() error
 }
 
 // Stored is how many stored bytes have been read, of Input.Size.
 func (s *Stream) Stored() int64 { return s.read.Load() }
+
+// At reads the same bytes at any place, if it is Local; else it is nil. What is read
+// there is not in Stored before Told of it.
+func (s *Stream) At() io.ReaderAt {
+	if !s.Local {
+		return nil
+	}
+	return s.at
+}
+
+// Tell counts bytes that were read by At.
+func (s *Stream) Tell(bytes int64) { s.read.Add(bytes) }
 
 // Close closes everything that was opened.
 func (s *Stream) Close() error {
@@ -77,7 +90,7 @@ func (in *Input) Open(ctx context.Context, stdin io.Reader) (*Stream, error) {
 		if st, err := f.Stat(); err == nil {
 			local = st.Mode().IsRegular()
 		}
-		raw = f
+		raw, s.at = f, f
 	}
 	stored := &counter{Reader: raw, n: &s.read}
 	head, r, err := look(stored)

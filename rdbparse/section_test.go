@@ -1,0 +1,133 @@
+package rdbparse
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"testing"
+
+	"rdbaudit/fixtures"
+	"rdbaudit/fixtures/synth"
+)
+
+// keysOf reads the keys of a dump, and says how reading ended.
+func keysOf(r *Reader) (keys []string, err error) {
+	for {
+		k, err := r.Next()
+		if err != nil {
+			return keys, err
+		}
+		keys = append(keys, fmt.Sprint(k.Offset, k.DB, k.Slot, k.Expiry, k.Type.Name, string(k.Name)))
+	}
+}
+
+// bySections reads the keys of a dump in sections that begin where they are
+// guessed to, and again where that is wrong. It counts the guesses, and those
+// that were right.
+func bySections(data []byte, size int64) (keys []string, info Info, err error, guesses, right int) {
+	base, err := NewReader(bytes.NewReader(data))
+	if err != nil {
+		return nil, info, err, 0, 0
+	}
+	place, err := base.Begin()
+	if info = *base.Info(); err != nil {
+		return nil, info, err, 0, 0
+	}
+	crc, _ := base.Sum()
+	in := bytes.NewReader(data)
+	g := NewGuesser(base, in, int64(len(data))/int64(max(min(base.Announced(), 1<<40), 1)))
+	r := base.Fork(in)
+	for at := size; ; at += size {
+		until, ok := g.After(at)
+		if !ok {
+			until = at
+		}
+		r.Section(place, until)
+		some, err := keysOf(r)
+		keys = append(keys, some...)
+		info.Add(r.Info())
+		sum, n := r.Sum()
+		crc = Join(crc, n, sum)
+		if !errors.Is(err, ErrUntil) {
+			if said := r.Conclude(info, crc); errors.Is(err, io.EOF) {
+				err = said
+			}
+			return keys, *r.Info(), err, guesses, right
+		}
+		// What is guessed is either where the section before ends, or is read again.
+		if place = r.Place(); ok {
+			if guesses++; place.Offset == until {
+				right++
+			}
+		}
+		if at > int64(2*len(data)) {
+			return keys, info, errors.New("no end"), guesses, right
+		}
+	}
+}
+
+// checkSections holds that a dump read in sections is the dump.
+func checkSections(t *testing.T, data []byte, size int64) (guesses, right int) {
+	t.Helper()
+	r, err := NewReader(bytes.NewReader(data))
+	if err != nil {
+		return 0, 0
+	}
+	want, wantErr := keysOf(r)
+	got, info, err, guesses, right := bySections(data, size)
+	if fmt.Sprint(err) != fmt.Sprint(wantErr) {
+		t.Fatalf("sections of %d bytes: %v, not %v", size, err, wantErr)
+	}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Fatalf("sections of %d bytes: %d keys, not %d, or others", size, len(got), len(want))
+	}
+	if a, b := fmt.Sprintf("%+v", info), fmt.Sprintf("%+v", *r.Info()); errors.Is(err, io.EOF) && a != b {
+		t.Fatalf("sections of %d bytes: %s, not %s", size, a, b)
+	}
+	return guesses, right
+}
+
+// TestSections: dumps of all servers are the same in sections of any size.
+func TestSections(t *testing.T) {
+	for _, f := range fixtures.All(t) {
+		for _, size := range []int64{1, 50, 333, 4096} {
+			if int64(len(f.Data))/size < 20_000 {
+				checkSections(t, f.Data, size)
+			}
+		}
+	}
+}
+
+// TestGuesses: in dumps of many small keys nearly all guesses are right.
+func TestGuesses(t *testing.T) {
+	for _, kind := range []string{"small", "mixed"} {
+		var b bytes.Buffer
+		if _, err := synth.Write(&b, synth.Options{Kind: kind, Keys: 20_000, Seed: 1}); err != nil {
+			t.Fatal(err)
+		}
+		guesses, right := checkSections(t, b.Bytes(), 8<<10)
+		t.Logf("%s: %d of %d", kind, right, guesses)
+		if most := b.Len() / (8 << 10); guesses < most/2 || right < guesses*95/100 { // some values are larger
+			t.Errorf("%s: %d of %d guesses were right, of %d places", kind, right, guesses, most)
+		}
+	}
+}
+
+// FuzzSections reads any bytes in sections.
+func FuzzSections(f *testing.F) {
+	for _, a := range fixtures.AsmAll(f) {
+		f.Add(a.Data, uint16(30))
+	}
+	for _, s := range fixtures.All(f) {
+		for _, slice := range slicesOf(f, s.Data) {
+			f.Add(slice, uint16(500))
+		}
+	}
+	f.Fuzz(func(t *testing.T, data []byte, size uint16) {
+		if len(data) > 1<<18 {
+			return
+		}
+		checkSections(t, data, int64(size)+1+int64(len(data)/5000))
+	})
+}
