@@ -213,8 +213,8 @@ type Batch struct {
 	names  []byte
 	audits []estimate.Audit
 	large  []int32 // records that may be among the largest
-	dump   int64 // bytes that the records take in the dump
-	moment int64 // of the dump, unix milliseconds
+	dump   int64   // bytes that the records take in the dump
+	moment int64   // of the dump, unix milliseconds
 }
 
 const (
