@@ -236,12 +236,14 @@ func (a *Expiry) peaks(most int, want func(peak) bool) []peak {
 		})
 		list = list[:min(len(list), most)]
 	}
+	least := int64(0) // keys of the last of those that are surely in it
 	keep := func(p peak) {
-		if !want(p) {
+		if p.keys < least || !want(p) {
 			return
 		}
 		if list = append(list, p); len(list) >= 4*most {
 			shorten()
+			least = list[most-1].keys
 		}
 	}
 	a.seconds.each(func(at int64, t tally) { keep(peak{t, at, 1}) })

@@ -24,6 +24,8 @@ type floor struct {
 	n   int64 // size in bytes of the measure
 	db  uint64
 	key []byte // in its kept form
+	// Of key as headOf gives it: where all keys are of one size, most are told apart by that.
+	head uint64
 }
 
 // NewFloors makes the Floors of lists of Options.Top keys.
@@ -50,6 +52,9 @@ func (f *floor) beaten(n int64, db uint64, key []byte) bool {
 	case db != f.db:
 		return db < f.db
 	}
+	if head := headOf(key); head != f.head {
+		return head < f.head
+	}
 	return len(key) > maxKey || bytes.Compare(key, f.key) <= 0
 }
 
@@ -62,7 +67,7 @@ func (f *Floors) Offer(r *estimate.Record, n int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	h := &f.heaps[t]
-	heap.Push(h, &floor{n, r.DB, appendKept(nil, r.Key)})
+	heap.Push(h, &floor{n, r.DB, appendKept(nil, r.Key), headOf(r.Key)})
 	if h.Len() > f.top {
 		heap.Pop(h)
 	}

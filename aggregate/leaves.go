@@ -55,7 +55,7 @@ const (
 	leafBytes  = 40
 	leafChunk  = 1 << 10
 	statChunk  = 1 << 6
-	statBytes  = 192
+	statBytes  = 208
 	histBytes  = 32
 )
 
@@ -66,7 +66,7 @@ type stats struct {
 	noTTLKeys, noTTLBytes   int64
 	foldedKeys, foldedBytes int64  // what came here because the table was full
 	max                     int64  // of the keys' bytes
-	head                    uint64 // of the largest key's name as headOf gives it, 0: not known
+	heads                   heads // of the largest key's name; 0: not known
 	sizes                   Hist
 	kind                    kindBytes // the first kind, if there are keys
 	kinds                   []kindBytes
@@ -610,32 +610,61 @@ func (t *leaves) kept(p *Patterner, buf []byte, l *leaf) []byte {
 func (t *leaves) offerKey(p *Patterner, l *leaf, s *stats, it *item) {
 	if it.n == s.max {
 		key := it.r.Key
-		if s.head != 0 && headOf(key) > s.head { // the usual end, without a look at the name
+		if s.heads.sortBefore(key) { // the usual end, without a look at the name
 			return
 		}
 		old := t.kept(p, p.scratch[:0], l)
 		c := bytes.Compare(key[:min(len(key), maxKey)], old[:min(len(old), maxKey)])
 		if c > 0 || c == 0 && (len(old) <= maxKey || len(key) >= keptLen(old)) {
-			s.head = headOf(old)
+			s.heads = headsOf(old)
 			return
 		}
 	}
 	t.setKey(l, it)
 }
 
-// headOf is the first bytes of a name as a number that sorts like them, 0 for
-// short names.
+// headOf is the first bytes of a name as a number that sorts like them, as if
+// zeros came behind a short one: of two names with other heads, the one with the
+// smaller sorts first.
 func headOf(name []byte) uint64 {
-	if len(name) < 8 {
-		return 0
+	if len(name) >= 8 {
+		return binary.BigEndian.Uint64(name)
 	}
-	return binary.BigEndian.Uint64(name)
+	var h uint64
+	for i, c := range name {
+		h |= uint64(c) << (56 - 8*i)
+	}
+	return h
+}
+
+// heads are the first bytes of a name, 8 in each.
+type heads [3]uint64
+
+func headsOf(name []byte) (h heads) {
+	for i := range h {
+		h[i] = headOf(name[min(8*i, len(name)):])
+	}
+	return h
+}
+
+// sortBefore says that the name whose heads these are sorts before another for
+// sure; what is not known does not.
+func (h *heads) sortBefore(name []byte) bool {
+	if h[0] == 0 {
+		return false
+	}
+	for i := range h {
+		if x := headOf(name[min(8*i, len(name)):]); x != h[i] {
+			return h[i] < x
+		}
+	}
+	return false
 }
 
 // forgetHead says that the name of a row's largest key is about to change.
 func (t *leaves) forgetHead(l *leaf) {
 	if l.more != 0 {
-		t.more(l).head = 0
+		t.more(l).heads = heads{}
 	}
 }
 

@@ -28,12 +28,17 @@ type Patterns struct {
 	counts  []uint16
 }
 
+// patternShare is the part of Options.TableMemory that patterns have: half. A
+// quarter is what eviction counts; the rest is for all others, whose rows are
+// capped (maxAuditRows, maxNamesRows, maxPages).
+const patternShare = 2
+
 // NewPatterns makes the analysis "patterns".
 func NewPatterns(o *Options) *Patterns {
 	o = o.normal()
 	p, _ := NewPatterner(o) // Options.Check is the place for the error
 	p.scratch, p.scratch2 = make([]byte, 0, 4096), make([]byte, 0, 4096)
-	return &Patterns{o: o, p: p, t: newLeaves(), budget: o.TableMemory / 4 * 3}
+	return &Patterns{o: o, p: p, t: newLeaves(), budget: o.TableMemory / patternShare}
 }
 
 // Add counts one record.
@@ -128,7 +133,7 @@ func (p *Patterns) SetTableMemory(n int64) {
 	o := *p.o
 	o.TableMemory = n
 	p.o = o.normal()
-	p.budget = p.o.TableMemory / 4 * 3
+	p.budget = p.o.TableMemory / patternShare
 }
 
 // Len is the number of distinct patterns held.
