@@ -64,8 +64,8 @@ const (
 type stats struct {
 	keys, bytes, elems      int64
 	noTTLKeys, noTTLBytes   int64
-	foldedKeys, foldedBytes int64  // what came here because the table was full
-	max                     int64  // of the keys' bytes
+	foldedKeys, foldedBytes int64 // what came here because the table was full
+	max                     int64 // of the keys' bytes
 	heads                   heads // of the largest key's name; 0: not known
 	sizes                   Hist
 	kind                    kindBytes // the first kind, if there are keys
