@@ -121,6 +121,54 @@ type pageTable struct {
 	Notes            []string
 }
 
+// Body is the rows as HTML.
+func (t pageTable) Body() template.HTML {
+	var b markup
+	for i := range t.Rows {
+		b.WriteString("\n<tr>")
+		for j := range t.Rows[i].Cells {
+			c := &t.Rows[i].Cells[j]
+			if c.Bar != "" {
+				b.WriteString(`<td class="b"><i`)
+				b.attr("class", c.Bar)
+				b.WriteString("></i></td>")
+			}
+			b.WriteString("<td")
+			b.attr("class", c.Class)
+			b.attr("data-v", c.Value)
+			b.WriteByte('>')
+			b.text(c.Text)
+			b.WriteString("</td>")
+		}
+		b.WriteString("</tr>")
+	}
+	return template.HTML(b.String())
+}
+
+// markup is HTML that is put together for a page, where a template would take
+// long: that of the rows of its tables.
+type markup struct{ strings.Builder }
+
+// text writes text that a reader is to see.
+func (m *markup) text(s string) {
+	if !strings.ContainsAny(s, "&<>\"'\x00") {
+		m.WriteString(s)
+		return
+	}
+	template.HTMLEscape(m, []byte(s))
+}
+
+// attr writes an attribute, unless it is empty.
+func (m *markup) attr(name, value string) {
+	if value != "" {
+		m.WriteByte(' ')
+		m.WriteString(name)
+		m.WriteString(`="`)
+		m.text(value)
+		m.WriteByte('"')
+	}
+}
+
 type pageSource struct {
 	Path, Server, Format, Created, Bytes, Keys, UsedMem, Checksum, Error, Remarks string
 	BytesValue, KeysValue, UsedMemValue                                           int64
@@ -304,13 +352,16 @@ func tablePage(v *tableView, most int) pageTable {
 	}
 	out.Long = out.Chart != "" && len(t.Rows) > 16
 	out.Says = "Chart of the table below: " + out.Title + ", by bytes"
+	some := min(len(t.Rows), most)
+	out.Rows = make([]struct{ Cells []pageCell }, 0, some)
+	room := make([]pageCell, 0, some*len(columns)) // of all rows
 	for i, row := range t.Rows {
 		if i == most {
 			out.Count = "the first " + Count(int64(most)) + " of " + plural(int64(len(t.Rows)), "row")
 			out.Notes = append(out.Notes, "The CSV (-o csv:"+clean(t.Name)+"=FILE) has all rows.")
 			break
 		}
-		var cells []pageCell
+		cells := room[len(room):len(room):cap(room)]
 		for _, j := range columns {
 			c := t.Columns[j]
 			cell := pageCell{Text: columnText(&c, &row[j])}
@@ -334,6 +385,7 @@ func tablePage(v *tableView, most int) pageTable {
 			cells = append(cells, cell)
 		}
 		out.Rows = append(out.Rows, struct{ Cells []pageCell }{cells})
+		room = room[:len(room)+len(cells)]
 	}
 	return out
 }

@@ -4,7 +4,6 @@ import (
 	"html/template"
 	"slices"
 	"strconv"
-	"strings"
 
 	"rdbaudit/aggregate"
 )
@@ -31,17 +30,10 @@ type pagePatternRow struct {
 	Cells                []pageCell
 }
 
-// Body is the rows as HTML: a template takes long for many.
+// Body is the rows as HTML.
 func (t *pagePatternTable) Body() template.HTML {
-	var b strings.Builder
-	text := func(s string) { template.HTMLEscape(&b, []byte(s)) }
-	attr := func(name, value string) {
-		if value != "" {
-			b.WriteString(" " + name + `="`)
-			text(value)
-			b.WriteByte('"')
-		}
-	}
+	var b markup
+	text, attr := b.text, b.attr
 	for i := range t.Rows {
 		row := &t.Rows[i]
 		b.WriteString("\n<tr")
