@@ -26,7 +26,13 @@ const (
 	foldLaneL = 0xd9d7be7d505da32c // x^(128+63): to the lane after
 	foldLaneH = 0x381d0015c96f4444 // x^(128-1)
 
+	wideStepL = 0x9a8908341a6d6d52 // x^(2048+63): to the same lane of the next step of wide ones
+	wideStepH = 0x9471a5389095fe44 // x^(2048-1)
+	wideLaneL = 0xaf86efb16d9ab4fb // x^(512+63): to the fourth lane after
+	wideLaneH = 0xf49784a634f014e4 // x^(512-1)
+
 	foldStep = 128 // bytes a step: eight lanes hide the latency of the multiplication
+	wideStep = 256 // bytes a step where the processor multiplies four lanes at once
 	foldMin  = 256 // shorter inputs are too few to matter
 )
 
@@ -54,7 +60,12 @@ func updateCRC(crc uint64, p []byte) uint64 {
 	if canFold && len(p) >= foldMin {
 		n := len(p) &^ 15
 		var lane [16]byte
-		l, h := foldCRC(crc, p[:n])
+		var l, h uint64
+		if canFoldWide { // not by a variable, which p would escape to
+			l, h = foldWide(crc, p[:n])
+		} else {
+			l, h = foldCRC(crc, p[:n])
+		}
 		binary.LittleEndian.PutUint64(lane[:], l)
 		binary.LittleEndian.PutUint64(lane[8:], h)
 		crc, p = tableCRC(0, lane[:]), p[n:]

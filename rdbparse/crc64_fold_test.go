@@ -27,6 +27,10 @@ func TestFoldFactors(t *testing.T) {
 		{"foldStepH", 8*foldStep - 1, foldStepH},
 		{"foldLaneL", 8*16 + 63, foldLaneL},
 		{"foldLaneH", 8*16 - 1, foldLaneH},
+		{"wideStepL", 8*wideStep + 63, wideStepL},
+		{"wideStepH", 8*wideStep - 1, wideStepH},
+		{"wideLaneL", 8*64 + 63, wideLaneL},
+		{"wideLaneH", 8*64 - 1, wideLaneH},
 	} {
 		if want := foldPower(c.power); c.have != want {
 			t.Errorf("%s is %#016x, x^%d is %#016x", c.name, c.have, c.power, want)
@@ -94,7 +98,7 @@ func foldBytes(n int) ([]byte, *rand.Rand) {
 }
 
 // foldEqual holds updateCRC, whole and in two parts, and, whatever updateCRC prefers
-// for the length, foldCRC against the tables.
+// for the length and the processor, what folds against the tables.
 func foldEqual(t *testing.T, crc uint64, p []byte, split int) {
 	t.Helper()
 	want := tableCRC(crc, p)
@@ -104,9 +108,17 @@ func foldEqual(t *testing.T, crc uint64, p []byte, split int) {
 	if have := updateCRC(updateCRC(crc, p[:split]), p[split:]); have != want {
 		t.Fatalf("%d bytes from %016x, split at %d: %016x, tables say %016x", len(p), crc, split, have, want)
 	}
-	if n := len(p) &^ 15; canFold && n >= foldStep {
+	for _, way := range []struct {
+		can   bool
+		least int
+		fold  func(uint64, []byte) (l, h uint64)
+	}{{canFold, foldStep, foldCRC}, {canFoldWide, wideStep, foldWide}} {
+		n := len(p) &^ 15
+		if !way.can || n < way.least {
+			continue
+		}
 		var lane []byte
-		l, h := foldCRC(crc, p[:n])
+		l, h := way.fold(crc, p[:n])
 		for _, half := range []uint64{l, h} {
 			for i := range 8 {
 				lane = append(lane, byte(half>>(8*i)))
@@ -127,7 +139,7 @@ func foldStandard(t *testing.T, standard *crc64.Table, crc uint64, p []byte) {
 }
 
 func TestFoldLengths(t *testing.T) {
-	t.Logf("folding: %v", canFold) // false: the tables were compared with themselves
+	t.Logf("folding: %v, wide: %v", canFold, canFoldWide) // false: the tables were compared with themselves
 	standard := crc64.MakeTable(crcPoly)
 	p, r := foldBytes(2100)
 	for n := 0; n <= len(p); n++ {
