@@ -96,7 +96,7 @@ func tableCRC(crc uint64, p []byte) uint64 {
 // bytes' own from 0.
 
 // crcFactor is x^8n modulo the polynomial.
-func crcFactor(n int) uint64 {
+func crcFactor(n int64) uint64 {
 	f, power := uint64(1)<<63, uint64(1)<<(63-8)
 	for ; n > 0; n >>= 1 {
 		if n&1 != 0 {

@@ -42,7 +42,7 @@ func TestCRCFactor(t *testing.T) {
 		for _, m := range []int{0, 1, 100, stretchSize} {
 			whole := text[:min(n+m, len(text))]
 			a, b := whole[:min(m, len(whole))], whole[min(m, len(whole)):]
-			if got, want := crcTimes(stdCRC(0, a), crcFactor(len(b)))^stdCRC(0, b), stdCRC(0, whole); got != want {
+			if got, want := crcTimes(stdCRC(0, a), crcFactor(int64(len(b))))^stdCRC(0, b), stdCRC(0, whole); got != want {
 				t.Errorf("%d and %d bytes: %016x, want %016x", len(a), len(b), got, want)
 			}
 		}

@@ -77,7 +77,7 @@ func (c *sum) add(s *stretch) {
 	case len(data) == stretchSize:
 		c.crc = crcTimes(c.crc, c.factor) ^ s.own
 	default:
-		c.crc = crcTimes(c.crc, crcFactor(len(data))) ^ s.own
+		c.crc = crcTimes(c.crc, crcFactor(int64(len(data)))) ^ s.own
 	}
 }
 

@@ -456,7 +456,7 @@ func (r *Reader) end() error {
 	}
 	sums := !r.SkipChecksum && s.cur.sums
 	if r.ended = s.offset(); sums || r.section != nil {
-		r.info.Computed, _ = r.Sum()
+		r.info.Computed = r.Sum().CRC
 	}
 	if r.info.Version >= 5 {
 		r.at = s.offset()

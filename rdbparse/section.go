@@ -77,16 +77,24 @@ func (r *Reader) Place() Place {
 	return Place{r.src.offset(), r.db, r.announced, r.slot, r.templates}
 }
 
-// Sum is the checksum of what was read, of a Reader of sections of its section,
-// and of how many bytes that is. A checksum that the file has is not among them.
-func (r *Reader) Sum() (crc uint64, n int64) {
+// Sum is the checksum of a text, and what it takes to put the text behind another.
+type Sum struct{ CRC, factor uint64 }
+
+// Then is the sum of s's text and o's behind it.
+func (s Sum) Then(o Sum) Sum {
+	return Sum{crcTimes(s.CRC, o.factor) ^ o.CRC, crcTimes(s.factor, o.factor)}
+}
+
+// Sum is that of what was read, of a Reader of sections of its section. A checksum
+// that the file has is not in it.
+func (r *Reader) Sum() Sum {
 	switch x := r.section; {
 	case x == nil:
-		return r.src.sum(), r.src.offset()
+		return Sum{r.src.sum(), crcFactor(r.src.offset())}
 	case r.done:
-		return r.info.Computed, r.ended - x.from.Offset
+		return Sum{r.info.Computed, crcFactor(r.ended - x.from.Offset)}
 	default:
-		return updateCRC(x.crc, x.buf[x.fresh:r.src.pos]), r.src.offset() - x.from.Offset
+		return Sum{updateCRC(x.crc, x.buf[x.fresh:r.src.pos]), crcFactor(r.src.offset() - x.from.Offset)}
 	}
 }
 
@@ -126,21 +134,13 @@ func (x *section) feed(carry []byte) stretch {
 	return stretch{buf: x.buf, end: x.end, err: err}
 }
 
-// Join is the checksum of a text and of the n bytes behind it, whose own is sum.
-func Join(crc uint64, n int64, sum uint64) uint64 {
-	for ; n > math.MaxInt32; n -= math.MaxInt32 {
-		crc = crcTimes(crc, crcFactor(math.MaxInt32))
-	}
-	return crcTimes(crc, crcFactor(int(n))) ^ sum
-}
-
 // Conclude makes r, which has come to a good end in its section, the Reader of
-// the whole dump: info is that of all sections, crc the checksum of all before
-// the stored one. It returns what Next says of the end.
-func (r *Reader) Conclude(info Info, crc uint64) error {
+// the whole dump: info is that of all sections, sum that of all before the stored
+// one. It returns what Next says of the end.
+func (r *Reader) Conclude(info Info, sum Sum) error {
 	end := r.info
 	if r.info = info; r.done {
-		r.info.Stored, r.info.Trailing, r.info.Computed = end.Stored, end.Trailing, crc
+		r.info.Stored, r.info.Trailing, r.info.Computed = end.Stored, end.Trailing, sum.CRC
 		r.judge(true)
 	}
 	return r.err

@@ -34,7 +34,7 @@ func bySections(data []byte, size int64) (keys []string, info Info, err error, g
 	if info = *base.Info(); err != nil {
 		return nil, info, err, 0, 0
 	}
-	crc, _ := base.Sum()
+	sum := base.Sum()
 	in := bytes.NewReader(data)
 	g := NewGuesser(base, in, int64(len(data))/int64(max(min(base.Announced(), 1<<40), 1)))
 	r := base.Fork(in)
@@ -47,10 +47,9 @@ func bySections(data []byte, size int64) (keys []string, info Info, err error, g
 		some, err := keysOf(r)
 		keys = append(keys, some...)
 		info.Add(r.Info())
-		sum, n := r.Sum()
-		crc = Join(crc, n, sum)
+		sum = sum.Then(r.Sum())
 		if !errors.Is(err, ErrUntil) {
-			if said := r.Conclude(info, crc); errors.Is(err, io.EOF) {
+			if said := r.Conclude(info, sum); errors.Is(err, io.EOF) {
 				err = said
 			}
 			return keys, *r.Info(), err, guesses, right

@@ -38,7 +38,7 @@ type sections struct {
 	// What the sections that are certain have said: only who reads the next
 	// may touch it.
 	place rdbparse.Place // behind them
-	sum   uint64         // of all bytes before that
+	sum   rdbparse.Sum   // of all bytes before that
 	info  rdbparse.Info
 	err   error // how reading ended
 
@@ -100,7 +100,7 @@ func sectioned(ctx context.Context, in io.ReaderAt, bytes, size int64) (*rdbpars
 	if x.record >= largeRecord || bytes < leastSections*x.size {
 		return nil, nil
 	}
-	x.sum, _ = r.Sum()
+	x.sum = r.Sum()
 	x.changed = sync.NewCond(&x.mu)
 	return r, x
 }
@@ -113,6 +113,7 @@ type sectionReader struct {
 	c     census
 	r     *rdbparse.Reader
 	guess *rdbparse.Guesser
+	sum   rdbparse.Sum
 	list  []*Batch // what was read, in the first used of them
 	used  int
 }
@@ -203,6 +204,7 @@ func (q *sectionReader) read(from rdbparse.Place, until int64) (end bool, err er
 	clear(q.c.counted)
 	q.st.est.Forget()
 	q.r.Section(from, until)
+	defer func() { q.sum = q.r.Sum() }() // here, as nobody waits for it
 	for q.used < maxSectionBatches {
 		if q.used == len(q.list) {
 			q.list = append(q.list, &Batch{})
@@ -223,8 +225,7 @@ func (q *sectionReader) read(from rdbparse.Place, until int64) (end bool, err er
 func (q *sectionReader) accept() {
 	x := q.x
 	d, f := x.s.d, x.s.f
-	sum, n := q.r.Sum()
-	x.sum = rdbparse.Join(x.sum, n, sum)
+	x.sum = x.sum.Then(q.sum)
 	x.info.Add(q.r.Info())
 	x.place = q.r.Place()
 	x.mu.Lock()
