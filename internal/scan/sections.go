@@ -123,13 +123,13 @@ func (x *sections) reader() *sectionReader {
 	q := &sectionReader{x: x, st: *s, r: x.base.Fork(x.in), guess: rdbparse.NewGuesser(x.base, x.in, x.record)}
 	q.st.f = &q.f
 	q.st.est = estimate.New(q.r, s.d.Config)
-	var keep func(*rdbparse.Key) bool
-	if s.o.Keep != nil {
-		keep = s.o.Keep()
-	}
-	q.st.est.Keep = func(k *rdbparse.Key) bool {
-		q.c.add(k)
-		return keep == nil || keep(k)
+	if q.st.census = &q.c; s.o.Keep != nil {
+		keep := s.o.Keep()
+		q.st.est.Keep = func(k *rdbparse.Key) bool {
+			q.c.add(k.DB, k.Expiry != rdbparse.NoExpiry)
+			return keep(k)
+		}
+		q.st.census = nil
 	}
 	q.st.est.WantLargest, q.st.est.KeepNodes = s.est.WantLargest, s.est.KeepNodes/int64(x.workers)
 	return q
@@ -215,6 +215,10 @@ func (q *sectionReader) read(from rdbparse.Place, until int64) (end bool, err er
 		if err := q.st.fill(b); errors.Is(err, rdbparse.ErrUntil) {
 			return false, nil
 		} else if err != nil {
+			var at *rdbparse.Error
+			if q.st.census != nil && errors.As(err, &at) && at.Key != nil {
+				q.c.keys++ // begun
+			}
 			return true, err
 		}
 	}

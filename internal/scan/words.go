@@ -24,13 +24,13 @@ type census struct {
 	now     *dbCount // of the database being read
 }
 
-func (c *census) add(k *rdbparse.Key) {
+func (c *census) add(db uint64, expires bool) {
 	c.keys++
-	if c.now == nil || c.now.db != k.DB {
-		c.now = c.of(k.DB)
+	if c.now == nil || c.now.db != db {
+		c.now = c.of(db)
 	}
 	c.now.keys++
-	if k.Expiry != rdbparse.NoExpiry {
+	if expires {
 		c.now.expires++
 	}
 }
@@ -64,7 +64,7 @@ func (c *census) take(o *census) {
 
 // Count counts a key of the dump, whether or not a filter lets it pass.
 func (d *Dump) Count(k *rdbparse.Key) {
-	d.census.add(k)
+	d.census.add(k.DB, k.Expiry != rdbparse.NoExpiry)
 	d.Src.Keys = d.census.keys
 }
 
