@@ -205,7 +205,7 @@ func (a *Audit) row(hash uint32, pattern []byte, n int64) *auditRow {
 			return &a.other
 		}
 		if len(a.rows) >= maxAuditRows {
-			a.shrink(maxAuditRows / 2)
+			a.shrink(maxAuditRows / 4)
 		}
 		row = &auditRow{}
 		if n := len(a.free); n > 0 {
