@@ -142,23 +142,17 @@ func (r *Reader) Integers(values, lens []int64) (int, error) {
 	values, lens = values[:most], lens[:most]
 	buf := s.buf[s.pos:s.end]
 	n, at := 0, 0
-numbers:
 	for ; n < most && at+5 <= len(buf); n++ {
 		b := buf[at : at+5 : at+5]
-		var v int64
-		switch b[0] {
-		case 0xc0 + formInt8:
-			v = int64(int8(b[1]))
-			at += 2
-		case 0xc0 + formInt16:
-			v = int64(int16(binary.LittleEndian.Uint16(b[1:])))
-			at += 3
-		case 0xc0 + formInt32:
-			v = int64(int32(binary.LittleEndian.Uint32(b[1:])))
-			at += 5
-		default:
-			break numbers
+		form := b[0] - 0xc0
+		if form > formInt32 {
+			break
 		}
+		// Without a branch: which form comes next cannot be foreseen.
+		size := 1 << form
+		unused := (64 - 8*size) & 63
+		v := int64(uint64(binary.LittleEndian.Uint32(b[1:]))<<unused) >> unused
+		at += 1 + size
 		values[n], lens[n] = v, intLen(v)
 	}
 	s.pos += at
