@@ -83,7 +83,8 @@ elements:
 				}
 				it.Len = int64(l)
 				at += l
-				if l <= longestInt && buf[at-1]-'0' <= 9 { // of an empty string the length's byte, which is none
+				// Of an empty string the length's byte, which is no digit.
+				if l <= longestInt && buf[at-1]-'0' <= 9 && (buf[at-l]-'0' <= 9 || buf[at-l] == '-') {
 					it.Int, it.IsInt = Integer(buf[at-l : at])
 				}
 			case l == 0xc0+formInt8:
