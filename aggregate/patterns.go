@@ -208,7 +208,7 @@ func (p *Patterns) sweep(percent int64) {
 	// Counters are found by a hash that may collide: that costs a worse choice
 	// at times, and being free of any seed it is the same choice on every run.
 	size := 1 << 10
-	for size < int(t.count) && size < 1<<22 {
+	for size < 2*int(t.count) && size < 1<<22 {
 		size *= 2
 	}
 	p.counts = emptied(p.counts, size)
