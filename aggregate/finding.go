@@ -296,10 +296,10 @@ func findJSON(a *auditor) {
 		if !of.exact() {
 			sure = of.sure(&saves) + "; --json-values full looks at all"
 		}
-		evidence := fmt.Sprintf("%s of %d values looked at are JSON objects of up to %d fields", r.looks.count(s.keys, r.looked), r.looks.seen, s.maxEntries)
+		evidence := fmt.Sprintf("%s of %d values looked at are JSON objects of up to %d fields", r.looks.count(s.keys, r.looked, 0), r.looks.seen, s.maxEntries)
 		advice := "store them as hashes: HSET key field value ... instead of SET key json; nested values stay JSON text in their field. Single fields can then be read and written alone"
 		if r.loose > 0 {
-			evidence += fmt.Sprintf("; %s of them exceed the limits of packed hashes and would be tables, which rarely save anything", r.looks.count(r.loose, r.looked))
+			evidence += fmt.Sprintf("; %s of them exceed the limits of packed hashes and would be tables, which rarely save anything", r.looks.count(r.loose, r.looked, 0))
 		}
 		if limits != "" {
 			advice += "; only worth it with" + limits + " in redis.conf, or with the long fields left as strings of their own"
@@ -363,8 +363,8 @@ func findJSONFields(a *auditor) {
 		}
 		a.found = append(a.found, Finding{
 			Pattern: pattern, Keys: of.all(whole.keys) + large.keys, Bytes: bytes, After: bytes - saves, Sure: sure,
-			Evidence: fmt.Sprintf("%d of %d hashes looked at hold JSON objects in their fields, about %d in all",
-				whole.looks.part(whole.keys, whole.looked)+large.keys, whole.looks.seen+large.looked, objects), Example: example(best.example),
+			Evidence: fmt.Sprintf("%s of %d hashes looked at hold JSON objects in their fields, about %d in all",
+				whole.looks.count(whole.keys, whole.looked, large.keys), whole.looks.seen+large.looked, objects), Example: example(best.example),
 			Advice: advice + "; HGETALL then no longer gives the object as one text",
 		})
 	})

@@ -52,7 +52,7 @@ func findNumbers(a *auditor) {
 			return
 		}
 		a.cheaper(pattern, r, c, c.before, Finding{
-			Evidence: fmt.Sprintf("%s of %d texts looked at are numbers with a point, zeros in front, quotes or blanks", r.looks.count(c.keys, r.keys), r.looks.part(r.texts, r.keys)),
+			Evidence: fmt.Sprintf("%s of %d texts looked at are numbers with a point, zeros in front, quotes or blanks", r.looks.count(c.keys, r.keys, 0), r.looks.part(r.texts, r.keys)),
 			Advice:   "store them as plain integers: 150 instead of 1.50 (in hundredths), 7 instead of 007, if the zeros mean nothing; integers are kept in the object itself, and those below 10000 are shared by all keys unless maxmemory works by LRU or LFU",
 		})
 	})
@@ -87,7 +87,7 @@ func findFieldNames(a *auditor) {
 		}
 		a.cheaper(pattern, r, &f.cheaper, f.before, Finding{
 			Evidence: fmt.Sprintf("about %d names of fields, of %.1f bytes on average, come %s times in %d hashes looked at",
-				kinds, float64(f.bytes)/float64(f.count), r.looks.count(f.count, r.keys), r.looks.part(f.keys, r.keys)),
+				kinds, float64(f.bytes)/float64(f.count), r.looks.count(f.count, r.keys, 0), r.looks.part(f.keys, r.keys)),
 			Advice: "shorten the names of fields to one or two letters in the client's mapping (fn for first_name): each hash holds them anew",
 		})
 	})
@@ -164,7 +164,7 @@ func findTiny(a *auditor) {
 			evidence += fmt.Sprintf("; %d of these bytes are slots of the dictionary of keys", tables)
 		}
 		if rest := r.keys - t.keys; rest > 0 {
-			evidence += fmt.Sprintf("; %s of %d keys looked at have a TTL or a long value and stay", r.looks.count(rest, r.keys), r.looks.seen)
+			evidence += fmt.Sprintf("; %s of %d keys looked at have a TTL or a long value and stay", r.looks.count(rest, r.keys, 0), r.looks.seen)
 		}
 		a.found = append(a.found, Finding{
 			Pattern: pattern, Keys: n, Bytes: before + tables, After: after, Sure: sure, Evidence: evidence, Example: example(r.example),

@@ -63,12 +63,12 @@ func (l *looks) merge(o *looks) {
 // were looked at themselves, about.
 func (l *looks) part(sum, standFor int64) int64 { return scale(sum, l.seen, standFor) }
 
-// count is part of a number of keys, in words.
-func (l *looks) count(n, standFor int64) string {
+// count is part of a number of keys, and others that stand for themselves, in words.
+func (l *looks) count(n, standFor, others int64) string {
 	if l.squares == l.seen {
-		return count(n)
+		return count(n + others)
 	}
-	return "about " + count(l.part(n, standFor))
+	return "about " + count(l.part(n, standFor)+others)
 }
 
 // a sampling is how many keys were looked at, for how many of the sample they
@@ -112,7 +112,7 @@ func (s sampling) exact() bool { return s.seen >= s.of }
 // worth is how many keys that stand for equally many would tell as much (Kish,
 // Survey Sampling, 11.7).
 func (s sampling) worth() float64 {
-	return float64(s.n) / float64(max(s.squares, 1)) * float64(s.n)
+	return min(float64(s.n)/float64(max(s.squares, 1))*float64(s.n), float64(s.seen))
 }
 
 // leastSample is how many keys must have been looked at for anything to be said.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -113,7 +112,7 @@ func TestCut(t *testing.T) {
 						continue
 					}
 					g := fork
-					g.templates = maps.Clone(fork.templates)
+					g.templates = fork.templates.copy()
 					g.src = inMemory(data[:cut:cut], int(fork.Offset()))
 					d := skipping
 					if i%32 == 0 {

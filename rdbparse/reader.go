@@ -42,7 +42,8 @@ type Reader struct {
 	db        uint64
 	announced uint64 // keys of db
 	slot      int32
-	templates map[uint64]uint64 // id of a hash template -> fields
+	templates *templates
+	ours      bool // templates are this section's own, not to be seen by others yet
 
 	at   int64 // offset of the item being read
 	err  error // sticky
@@ -340,7 +341,7 @@ func (r *Reader) Next() (*Key, error) {
 func (r *Reader) describeUnknown(code byte) string {
 	d := fmt.Sprintf("byte %d (0x%02x) in a %s file", code, code, r.info.Format())
 	if r.name != nil {
-		d += fmt.Sprintf(", after key %q", cut(r.name, 80))
+		d += fmt.Sprintf(", after key %q", cut(r.name, maxShown))
 	}
 	switch {
 	case code == 6:
@@ -352,6 +353,9 @@ func (r *Reader) describeUnknown(code byte) string {
 	}
 	return d + "; a newer release of rdbaudit may know it"
 }
+
+// maxShown is how many bytes of a name an error shows.
+const maxShown = 80
 
 func cut(b []byte, n int) []byte {
 	if len(b) > n {
@@ -691,6 +695,28 @@ func (r *Reader) slotImport() {
 	r.info.SlotImports++
 }
 
+// templates are the fields of hash templates, by their ids.
+type templates struct{ fields map[uint64]uint64 }
+
+func (t *templates) copy() *templates {
+	if t == nil {
+		return &templates{make(map[uint64]uint64)}
+	}
+	return &templates{maps.Clone(t.fields)}
+}
+
+// of is how many fields a template has, if there is one.
+func (t *templates) of(id uint64) (n uint64, ok bool) {
+	if t != nil {
+		n, ok = t.fields[id]
+	}
+	return n, ok
+}
+
+func (t *templates) equal(o *templates) bool {
+	return t == o || t != nil && o != nil && maps.Equal(t.fields, o.fields)
+}
+
 // maxTemplates bounds the table of hash templates: a few dozen bytes each.
 const maxTemplates = 1 << 20
 
@@ -699,17 +725,14 @@ func (r *Reader) hashTemplate() {
 	for i := uint64(0); i < n && r.src.err == nil; i++ {
 		r.shortString(r.big[:0], 0)
 	}
-	if r.section != nil { // others may have them
-		r.templates = maps.Clone(r.templates)
+	if !r.ours {
+		r.templates, r.ours = r.templates.copy(), true
 	}
-	if r.templates == nil {
-		r.templates = make(map[uint64]uint64)
-	}
-	if len(r.templates) >= maxTemplates {
+	if len(r.templates.fields) >= maxTemplates {
 		r.bad(ErrLength, "more than a million hash templates")
 		return
 	}
-	r.templates[id] = n
+	r.templates.fields[id] = n
 	r.info.Templates++
 }
 

@@ -1,9 +1,9 @@
 package rdbparse
 
 import (
+	"bytes"
 	"errors"
 	"io"
-	"maps"
 	"math"
 )
 
@@ -23,12 +23,13 @@ type Place struct {
 	db        uint64
 	announced uint64
 	slot      int32
-	templates map[uint64]uint64 // which is never written to
+	templates *templates // which are not written to any more
+	name      []byte     // the first bytes of the last key's: an error names it; nil: there was none
 }
 
 // Equal says that reading goes on alike from both.
 func (p *Place) Equal(o *Place) bool {
-	return p.Offset == o.Offset && p.db == o.db && p.announced == o.announced && p.slot == o.slot && maps.Equal(p.templates, o.templates)
+	return p.Offset == o.Offset && p.db == o.db && p.announced == o.announced && p.slot == o.slot && p.templates.equal(o.templates)
 }
 
 // At is the place at another offset, if all between were keys of its database.
@@ -52,7 +53,8 @@ type section struct {
 // leastRead is how much is read where a section is longer than was thought.
 const leastRead = 16 << 10
 
-// Begin reads on to where the first key begins, and gives that place.
+// Begin reads on to where the first key begins, and gives that place. It does
+// not tell Wire.
 func (r *Reader) Begin() (Place, error) {
 	for r.err == nil {
 		p := r.src.peek(1)
@@ -74,7 +76,7 @@ func (r *Reader) Begin() (Place, error) {
 
 // Place is where the Reader is, which must have come to the end of a value.
 func (r *Reader) Place() Place {
-	return Place{r.src.offset(), r.db, r.announced, r.slot, r.templates}
+	return Place{r.src.offset(), r.db, r.announced, r.slot, r.templates, bytes.Clone(cut(r.name, maxShown))}
 }
 
 // Sum is the checksum of a text, and what it takes to put the text behind another.
@@ -99,7 +101,7 @@ func (r *Reader) Sum() Sum {
 }
 
 // Fork makes a Reader of sections of the same dump, for another goroutine. It
-// has nothing to read before Section. The options are those of r; it has no Wire.
+// has nothing to read before Section. Of r's options it has MaxHeld alone.
 func (r *Reader) Fork(in io.ReaderAt) *Reader {
 	f := &Reader{MaxHeld: r.MaxHeld, section: &section{in: in, buf: make([]byte, headroom+stretchSize)}}
 	f.info.Flavor, f.info.Version = r.info.Flavor, r.info.Version
@@ -117,7 +119,10 @@ func (r *Reader) Section(from Place, until int64) {
 	x.size = int(min(max(until-from.Offset, 0)+leastRead, stretchSize))
 	r.src = source{in: x, base: from.Offset - headroom, buf: x.buf, pos: headroom, end: headroom}
 	r.info = Info{Flavor: r.info.Flavor, Version: r.info.Version}
-	r.db, r.announced, r.slot, r.templates = from.db, from.announced, from.slot, from.templates
+	r.db, r.announced, r.slot, r.templates, r.ours = from.db, from.announced, from.slot, from.templates, false
+	if r.name = nil; from.name != nil {
+		r.name = append(make([]byte, 0, maxShown), from.name...)
+	}
 	r.typ, r.part, r.body, r.walk = nil, Part{}, body{}, walk{}
 	r.cur.on = false
 	r.err, r.done, r.stop = nil, false, until+1
@@ -173,14 +178,19 @@ type Guesser struct {
 	probe  Reader
 	window []byte
 	chain  []int64
+	left   int // of the work for one guess
 }
 
 const (
 	// links are how many records in a row tell that a chain is the right one,
 	// which it has fallen in with by the one in their middle.
 	links = 12
-	// guessWindows is how many windows are looked through.
+	// guessWindows is how many windows are looked through, guessWork how many
+	// windows' bytes are followed in all: what looks like the begin of a record
+	// may do so at each byte.
 	guessWindows = 2
+	guessWork    = 8
+	linkWork     = 64 // of a record, beside its bytes
 )
 
 // NewGuesser makes a Guesser for a dump whose records are of about so many bytes.
@@ -195,12 +205,16 @@ func NewGuesser(r *Reader, in io.ReaderAt, record int64) *Guesser {
 // After is an offset at or behind near at which a record begins, most likely; false
 // if none can be told. It depends on nothing but the dump.
 func (g *Guesser) After(near int64) (offset int64, ok bool) {
+	g.left = guessWork * len(g.window)
 	for range guessWindows {
 		n, _ := g.in.ReadAt(g.window, near)
 		w := g.window[:n]
 		for at := range w {
 			if g.begins(w, at) && g.follow(w, at, near) {
 				return g.chain[len(g.chain)/2], true
+			}
+			if g.left < 0 {
+				return 0, false
 			}
 		}
 		if n < len(g.window) {
@@ -227,10 +241,17 @@ func (g *Guesser) begins(w []byte, at int) bool {
 	if b[0] == opIdle {
 		return true
 	}
-	if len(b) < 2 || g.probe.types[b[0]] == nil || b[1] == 0 || b[1] >= 0x40 || len(b) < 2+int(b[1]) {
+	if len(b) < 3 || g.probe.types[b[0]] == nil {
 		return false
 	}
-	for _, c := range b[2 : 2+int(b[1])] {
+	n, name := int(b[1]), b[2:]
+	if n >= 0x40 {
+		n, name = (n&0x3f)<<8|int(b[2]), b[3:]
+	}
+	if n == 0 || b[1] >= 0x80 || len(name) < n {
+		return false
+	}
+	for _, c := range name[:min(n, maxShown)] {
 		if c < ' ' {
 			return false
 		}
@@ -245,6 +266,9 @@ func (g *Guesser) follow(w []byte, at int, base int64) bool {
 	r.src = source{buf: w, pos: at, end: len(w), base: base, cur: stretch{err: io.EOF}}
 	r.typ, r.body, r.err, r.done = nil, body{}, nil, false
 	r.cur.on = false
+	// Nothing that another guess has met.
+	r.info = Info{Flavor: r.info.Flavor, Version: r.info.Version}
+	r.db, r.announced, r.slot, r.templates, r.ours = 0, 0, -1, nil, false
 	g.chain = g.chain[:0]
 	for len(g.chain) < links {
 		at := r.src.offset()
@@ -256,7 +280,8 @@ func (g *Guesser) follow(w []byte, at int, base int64) bool {
 			return false
 		}
 		k, err := r.Next()
-		if err != nil || k.NameLen == 0 || r.End() != nil {
+		good := err == nil && k.NameLen > 0 && r.End() == nil
+		if g.left -= linkWork + int(r.src.offset()-at); !good || g.left < 0 {
 			return false
 		}
 		g.chain = append(g.chain, at)

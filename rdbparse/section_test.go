@@ -25,14 +25,14 @@ func keysOf(r *Reader) (keys []string, err error) {
 // bySections reads the keys of a dump in sections that begin where they are
 // guessed to, and again where that is wrong. It counts the guesses, and those
 // that were right.
-func bySections(data []byte, size int64) (keys []string, info Info, err error, guesses, right int) {
+func bySections(data []byte, size int64) (keys []string, info Info, guesses, right int, err error) {
 	base, err := NewReader(bytes.NewReader(data))
 	if err != nil {
-		return nil, info, err, 0, 0
+		return nil, info, 0, 0, err
 	}
 	place, err := base.Begin()
 	if info = *base.Info(); err != nil {
-		return nil, info, err, 0, 0
+		return nil, info, 0, 0, err
 	}
 	sum := base.Sum()
 	in := bytes.NewReader(data)
@@ -52,7 +52,7 @@ func bySections(data []byte, size int64) (keys []string, info Info, err error, g
 			if said := r.Conclude(info, sum); errors.Is(err, io.EOF) {
 				err = said
 			}
-			return keys, *r.Info(), err, guesses, right
+			return keys, *r.Info(), guesses, right, err
 		}
 		// What is guessed is either where the section before ends, or is read again.
 		if place = r.Place(); ok {
@@ -61,7 +61,7 @@ func bySections(data []byte, size int64) (keys []string, info Info, err error, g
 			}
 		}
 		if at > int64(2*len(data)) {
-			return keys, info, errors.New("no end"), guesses, right
+			return keys, info, guesses, right, errors.New("no end")
 		}
 	}
 }
@@ -74,7 +74,7 @@ func checkSections(t *testing.T, data []byte, size int64) (guesses, right int) {
 		return 0, 0
 	}
 	want, wantErr := keysOf(r)
-	got, info, err, guesses, right := bySections(data, size)
+	got, info, guesses, right, err := bySections(data, size)
 	if fmt.Sprint(err) != fmt.Sprint(wantErr) {
 		t.Fatalf("sections of %d bytes: %v, not %v", size, err, wantErr)
 	}
@@ -109,6 +109,35 @@ func TestGuesses(t *testing.T) {
 		t.Logf("%s: %d of %d", kind, right, guesses)
 		if most := b.Len() / (8 << 10); guesses < most/2 || right < guesses*95/100 { // some values are larger
 			t.Errorf("%s: %d of %d guesses were right, of %d places", kind, right, guesses, most)
+		}
+	}
+}
+
+// TestGuessesForget: a guess is the same whatever was guessed before.
+func TestGuessesForget(t *testing.T) {
+	data := []byte("REDIS0014\xfe\x00\xfb\x41\x90\x00")
+	for i := range 400 {
+		if i == 20 {
+			data = append(data, 0xf9, 5, 0xf2, 7, 1, 1, 'f') // a template between what belongs to a key
+		}
+		name := fmt.Sprintf("key:%d", i)
+		if i < 30 {
+			data = append(append(append(data, 0, byte(len(name))), name...), 1, 'v')
+		} else { // a hash of that template
+			data = append(append(append(data, 32, byte(len(name))), name...), 7, 1, 1, 'v')
+		}
+	}
+	base, err := NewReader(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := bytes.NewReader(data)
+	one := NewGuesser(base, in, 15)
+	for at := range int64(len(data)) {
+		a, ok := one.After(at)
+		b, fresh := NewGuesser(base, in, 15).After(at)
+		if a != b || ok != fresh {
+			t.Fatalf("at %d: %d %v, and afresh %d %v", at, a, ok, b, fresh)
 		}
 	}
 }

@@ -597,7 +597,7 @@ func (r *Reader) stepArrayRef(p *Part) bool {
 	if w.phase == 0 {
 		w.phase = 1
 		id := r.src.length()
-		n, ok := r.templates[id]
+		n, ok := r.templates.of(id)
 		if !ok && r.src.err == nil {
 			r.bad(ErrValue, "hash template "+strconv.FormatUint(id, 10)+" was not announced")
 			return false

@@ -26,7 +26,7 @@ type Options struct {
 	Keep    func() func(*rdbparse.Key) bool
 	Min     int64 // bytes by the measure that a key must have
 	SkipBad bool  // values with bad contents are skipped and counted
-	Jobs    int   // dumps read side by side, and workers that add up
+	Jobs    int   // dumps read side by side, and workers that add up or read a file together
 	Section int64 // bytes of a file that a worker reads at a time where several read one; 0: as suits it
 	Stdin   io.Reader
 	// Also makes for each worker who else looks at the records; nil: nobody.
@@ -121,7 +121,8 @@ func Run(ctx context.Context, inputs []source.Input, o *Options) (*Part, error) 
 // maxLargestKey bounds the name of a dump's largest key.
 const maxLargestKey = 256
 
-// stream is a dump that is being read into batches, by one worker at a time.
+// stream is a dump that is being read into batches, by one worker at a time or in
+// sections, of each of which a stream with facts of its own is made.
 type stream struct {
 	o       *Options
 	index   int32

@@ -94,15 +94,34 @@ func sectioned(ctx context.Context, in io.ReaderAt, bytes, size int64) (*rdbpars
 		return nil, nil
 	}
 	x := &sections{base: r, in: at, size: size, record: max(bytes/keys, 1), place: place, latest: place, info: *r.Info(), starts: make(map[int64]start)}
+	if x.record >= largeRecord {
+		return nil, nil
+	}
 	if x.size <= 0 {
 		x.size = min(max(x.record*sectionKeys, minSection), maxSection)
+		if !x.guessable(bytes) {
+			return nil, nil
+		}
 	}
-	if x.record >= largeRecord || bytes < leastSections*x.size {
+	if bytes < leastSections*x.size {
 		return nil, nil
 	}
 	x.sum = r.Sum()
 	x.changed = sync.NewCond(&x.mu)
 	return r, x
+}
+
+// guessable says whether most of some guesses tell where a record begins, in a
+// file of so many bytes.
+func (x *sections) guessable(bytes int64) bool {
+	g := rdbparse.NewGuesser(x.base, x.in, x.record)
+	known := 0
+	for i := range int64(leastSections) {
+		if _, ok := g.After(bytes / leastSections * i); ok {
+			known++
+		}
+	}
+	return known > leastSections/2
 }
 
 // sectionReader reads sections for one worker.
@@ -140,7 +159,7 @@ func (x *sections) reader() *sectionReader {
 func (x *sections) work(me int, c *counter) {
 	q := x.reader()
 	for i := int64(me); ; i += int64(x.workers) {
-		end, err, certain := q.section(i)
+		end, certain, err := q.section(i)
 		if !certain {
 			return
 		}
@@ -171,7 +190,7 @@ func (x *sections) conclude(r *rdbparse.Reader, err error) {
 
 // section reads the i-th section, and reports whether it was the last one, with
 // how reading ended; certain is false if the dump has no such section.
-func (q *sectionReader) section(i int64) (end bool, err error, certain bool) {
+func (q *sectionReader) section(i int64) (end, certain bool, err error) {
 	x := q.x
 	from, until := x.start(q.guess, i), x.start(q.guess, i+1)
 	if !until.known {
@@ -186,14 +205,14 @@ func (q *sectionReader) section(i int64) (end bool, err error, certain bool) {
 		end, err = q.read(guessed, until.at)
 	}
 	if !x.await(i) {
-		return false, nil, false
+		return false, false, nil
 	}
 	if !read || !guessed.Equal(&x.place) {
 		end, err = q.read(x.place, until.at)
 	}
 	q.accept()
 	x.forget(i)
-	return end, err, true
+	return end, true, err
 }
 
 // read reads a section, and reports whether reading ended.

@@ -76,6 +76,14 @@ func sectionDumps(t testing.TB, rng *rand.Rand) map[string][]byte {
 		dump = appendString(dump, string(binary.BigEndian.AppendUint64(nil, rng.Uint64())))
 	}
 	files["binary"] = sealedDump(dump)
+	bad := records([]byte("REDIS0011\xfe\x00\xfb\x43\xe8\x00"), 0, 1000, func(int) string { return "v" })
+	files["bad"] = append(bad, 99) // instead of the end mark
+	templated := []byte("REDIS0014\xfe\x00\xfb\x43\xe8\x00")
+	for i := range 10 {
+		templated = append(templated, 0xf2, byte(i), 1, 1, 'f')
+		templated = records(templated, 100*i, 100, func(int) string { return "v" })
+	}
+	files["templates"] = sealedDump(templated)
 	return files
 }
 

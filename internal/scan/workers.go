@@ -19,7 +19,8 @@ import (
 // that can be: its records are in that processor's cache, and to fetch them
 // from another's takes longer than to count some of them. But where reading
 // takes longer than counting, and others are idle because of that, a worker
-// reads on and leaves the batches to them.
+// reads on and leaves the batches to them. A file that they can read together is
+// cut into sections instead: see there.
 type workers struct {
 	ctx       context.Context
 	o         *Options
@@ -46,8 +47,8 @@ type workers struct {
 	free   []*Batch
 }
 
-// counter is a set with the batches that it has to count. Batches of a dump go
-// to the sets in turn, not to whichever is free, and are counted in order: where
+// counter is a set with the batches that it has to count. Batches of a dump, as its
+// sections do, go to the sets in turn, not to whichever is free, and are counted in order: where
 // tables are full, what is folded depends on who has counted what, and a
 // report of one dump is to be the same each time.
 type counter struct {
@@ -264,11 +265,7 @@ func (w *workers) together(x *sections, me int) {
 	}
 	w.split = nil
 	w.mu.Unlock()
-	err := x.err
-	if err == nil {
-		err = w.ctx.Err()
-	}
-	x.s.close(w.ctx, err)
+	x.s.close(w.ctx, x.err)
 	w.mu.Lock()
 	w.busy--
 	w.tellAll()
