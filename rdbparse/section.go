@@ -248,7 +248,7 @@ func (g *Guesser) begins(w []byte, at int) bool {
 	if n >= 0x40 {
 		n, name = (n&0x3f)<<8|int(b[2]), b[3:]
 	}
-	if n == 0 || b[1] >= 0x80 || len(name) < n {
+	if n == 0 || b[1] >= 0x42 || len(name) < n { // names of 512 bytes and more look like text
 		return false
 	}
 	for _, c := range name[:min(n, maxShown)] {
@@ -267,7 +267,6 @@ func (g *Guesser) follow(w []byte, at int, base int64) bool {
 	r.typ, r.body, r.err, r.done = nil, body{}, nil, false
 	r.cur.on = false
 	// Nothing that another guess has met.
-	r.info = Info{Flavor: r.info.Flavor, Version: r.info.Version}
 	r.db, r.announced, r.slot, r.templates, r.ours = 0, 0, -1, nil, false
 	g.chain = g.chain[:0]
 	for len(g.chain) < links {
