@@ -51,7 +51,7 @@ const (
 	maxUserPattern = 4096
 	maxPatterns    = 2000 // each worker has them several times
 	maxOwner       = 200
-	minTableMemory = 256 << 10
+	minTableMemory = 512 << 10
 )
 
 // Check says what is wrong with the options. Analyses made from options that
