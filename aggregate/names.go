@@ -275,7 +275,7 @@ func (a *Names) drop() {
 		a.gate = &gate{}
 	}
 	for _, x := range list[:len(list)/2] {
-		a.other.drop(x.row)
+		a.other.take(x.row)
 		delete(a.rows, x.name)
 		*x.row = namesRow{}
 		if len(a.free) < maxNamesRows { // merging brings rows and uses none of these
@@ -299,8 +299,8 @@ func (row *namesRow) count(r *estimate.Record) {
 	row.names += int64(len(r.Key)) * times
 }
 
-// drop counts what is known of the keys of a row that goes.
-func (row *namesRow) drop(o *namesRow) {
+// take counts the keys of another row, and nothing that was found of them.
+func (row *namesRow) take(o *namesRow) {
 	row.looks.merge(&o.looks)
 	row.keys += o.keys
 	row.bytes += o.bytes
@@ -352,7 +352,7 @@ func plainNumber(b []byte) (v int64, ok bool) {
 }
 
 func (row *namesRow) merge(o *namesRow) {
-	row.drop(o)
+	row.take(o)
 	row.texts += o.texts
 	row.offer(o.example)
 	row.spreads = row.spreads || o.spreads || row.db != o.db || row.source != o.source
@@ -422,7 +422,7 @@ func (a *Names) Merge(other Analysis) error {
 	for len(a.rows) > maxNamesRows {
 		a.drop()
 	}
-	a.other.drop(&o.other)
+	a.other.take(&o.other)
 	return nil
 }
 

@@ -103,10 +103,29 @@ func (r *Reader) Sum() Sum {
 // Fork makes a Reader of sections of the same dump, for another goroutine. It
 // has nothing to read before Section. Of r's options it has MaxHeld alone.
 func (r *Reader) Fork(in io.ReaderAt) *Reader {
-	f := &Reader{MaxHeld: r.MaxHeld, section: &section{in: in, buf: make([]byte, headroom+stretchSize)}}
-	f.info.Flavor, f.info.Version = r.info.Flavor, r.info.Version
-	f.index()
+	f := r.kin()
+	f.section = &section{in: in, buf: make([]byte, headroom+stretchSize)}
 	return f
+}
+
+// kin is a Reader of the same dump that has no input yet.
+func (r *Reader) kin() *Reader {
+	k := &Reader{MaxHeld: r.MaxHeld, slot: -1, info: r.info.bare()}
+	k.index()
+	return k
+}
+
+// bare is what was known before anything was read but the magic.
+func (i *Info) bare() Info { return Info{Flavor: i.Flavor, Version: i.Version} }
+
+// restart begins to read another input as if at a place, but for its offset, which
+// is the input's.
+func (r *Reader) restart(s source, from *Place) {
+	r.src = s
+	r.db, r.announced, r.slot, r.templates, r.ours = from.db, from.announced, from.slot, from.templates, false
+	r.typ, r.part, r.body, r.walk = nil, Part{}, body{}, walk{}
+	r.cur.on = false
+	r.err, r.done = nil, false
 }
 
 // Section goes to a place, to read from there to the first record that begins at
@@ -117,15 +136,11 @@ func (r *Reader) Section(from Place, until int64) {
 	x := r.section
 	x.from, x.at, x.crc, x.fresh, x.end = from, from.Offset, 0, headroom, headroom
 	x.size = int(min(max(until-from.Offset, 0)+leastRead, stretchSize))
-	r.src = source{in: x, base: from.Offset - headroom, buf: x.buf, pos: headroom, end: headroom}
-	r.info = Info{Flavor: r.info.Flavor, Version: r.info.Version}
-	r.db, r.announced, r.slot, r.templates, r.ours = from.db, from.announced, from.slot, from.templates, false
+	r.restart(source{in: x, base: from.Offset - headroom, buf: x.buf, pos: headroom, end: headroom}, &from)
+	r.info, r.stop = r.info.bare(), until+1
 	if r.name = nil; from.name != nil {
 		r.name = append(make([]byte, 0, maxShown), from.name...)
 	}
-	r.typ, r.part, r.body, r.walk = nil, Part{}, body{}, walk{}
-	r.cur.on = false
-	r.err, r.done, r.stop = nil, false, until+1
 }
 
 func (x *section) feed(carry []byte) stretch {
@@ -175,7 +190,7 @@ func appendSome[T any](list, more []T, most int) []T {
 // A Guesser guesses where records begin. It is for one goroutine.
 type Guesser struct {
 	in     io.ReaderAt
-	probe  Reader
+	probe  *Reader
 	window []byte
 	chain  []int64
 	left   int // of the work for one guess
@@ -195,11 +210,7 @@ const (
 
 // NewGuesser makes a Guesser for a dump whose records are of about so many bytes.
 func NewGuesser(r *Reader, in io.ReaderAt, record int64) *Guesser {
-	g := &Guesser{in: in, window: make([]byte, min(max(4*links*record, 4<<10), headroom))}
-	g.probe = Reader{MaxHeld: r.MaxHeld, slot: -1}
-	g.probe.info.Flavor, g.probe.info.Version = r.info.Flavor, r.info.Version
-	g.probe.index()
-	return g
+	return &Guesser{in: in, probe: r.kin(), window: make([]byte, min(max(4*links*record, 4<<10), headroom))}
 }
 
 // After is an offset at or behind near at which a record begins, most likely; false
@@ -262,12 +273,9 @@ func (g *Guesser) begins(w []byte, at int) bool {
 // follow puts the records of a chain that begins in w into g.chain, and says
 // whether there are enough.
 func (g *Guesser) follow(w []byte, at int, base int64) bool {
-	r := &g.probe
-	r.src = source{buf: w, pos: at, end: len(w), base: base, cur: stretch{err: io.EOF}}
-	r.typ, r.body, r.err, r.done = nil, body{}, nil, false
-	r.cur.on = false
-	// Nothing that another guess has met.
-	r.db, r.announced, r.slot, r.templates, r.ours = 0, 0, -1, nil, false
+	r := g.probe
+	// From nowhere: nothing that another guess has met counts.
+	r.restart(source{buf: w, pos: at, end: len(w), base: base, cur: stretch{err: io.EOF}}, &Place{slot: -1})
 	g.chain = g.chain[:0]
 	for len(g.chain) < links {
 		at := r.src.offset()

@@ -165,45 +165,38 @@ func (w *workers) open(index int) *stream {
 }
 
 // fill reads records until the batch is full, and reports how reading ended if it did.
-func (s *stream) fill(b *Batch) (err error) {
-	o, f, est, floors := s.o, s.f, s.est, s.floors
+func (s *stream) fill(b *Batch) error {
+	o, f := s.o, s.f
 	b.moment = f.Moment
-	usage, loaded := o.Aggregate.Usage, s.d.Config.Loaded
-	var keys, bytes int64
 	for !b.Full() {
 		rec := b.Next()
-		if err = est.Read(rec); err != nil {
-			break
+		if err := s.est.Read(rec); err != nil {
+			return err
 		}
 		if s.census != nil {
 			s.census.add(rec.DB, rec.Expiry != estimate.NoExpiry)
 		}
-		n := rec.Alloc
-		if usage {
-			n = rec.Size
-		}
+		n := o.Aggregate.Measure(rec)
 		if o.Min > 0 && n < o.Min {
 			continue
 		}
-		if loaded && rec.ExpiredAt(f.Moment) {
+		if s.d.Config.Loaded && rec.ExpiredAt(f.Moment) {
 			f.LeftKeys++
 			f.LeftByte += n
 			continue
 		}
-		keys++
-		bytes += n
+		f.Keys++
+		f.Bytes += n
 		if n >= f.Largest {
 			f.offer(n, rec.Key)
 		}
-		if floors.Beaten(rec.Type, n, rec.DB, rec.Key) {
+		if s.floors.Beaten(rec.Type, n, rec.DB, rec.Key) {
 			b.large = append(b.large, int32(b.Len()))
 		}
 		rec.Source = s.index
 		b.Keep(rec)
 	}
-	f.Keys += keys
-	f.Bytes += bytes
-	return err
+	return nil
 }
 
 // close lets go of the dump, all of which was read as the error says.

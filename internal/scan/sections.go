@@ -219,8 +219,7 @@ func (q *sectionReader) section(i int64) (end, certain bool, err error) {
 func (q *sectionReader) read(from rdbparse.Place, until int64) (end bool, err error) {
 	q.used = 0
 	q.f = Facts{Moment: q.x.s.f.Moment, Largest: -1}
-	q.c.keys, q.c.now = 0, nil
-	clear(q.c.counted)
+	q.c.reset()
 	q.st.est.Forget()
 	q.r.Section(from, until)
 	defer func() { q.sum = q.r.Sum() }() // here, as nobody waits for it

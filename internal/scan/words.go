@@ -58,8 +58,12 @@ func (c *census) take(o *census) {
 		to.keys += n.keys
 		to.expires += n.expires
 	}
-	o.keys, o.now = 0, nil
-	clear(o.counted)
+	o.reset()
+}
+
+func (c *census) reset() {
+	c.keys, c.now = 0, nil
+	clear(c.counted)
 }
 
 // Count counts a key of the dump, whether or not a filter lets it pass.

@@ -120,7 +120,7 @@ func (w *workers) work(me int) {
 		if c := w.countable(me); c != nil {
 			c.by = me
 			w.count(c)
-		} else if x := w.split; x != nil && !x.over.Load() && me <= len(w.sets) && !w.sets[me-1].busy {
+		} else if x := w.split; x != nil && !x.over.Load() && !w.sets[me-1].busy {
 			w.together(x, me)
 		} else if len(w.ready) > 0 && len(w.free) > 0 {
 			s := w.ready[0]
