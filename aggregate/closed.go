@@ -21,8 +21,8 @@ type closed struct {
 	// alone, of rests for the k-th and all behind it.
 	ones, rests uint32
 	// What was seen of late: tag<<seenBits | times. A newcomer wears down what
-	// it finds in its place.
-	seen []uint32
+	// it finds in its place. Small, as it is to stay in a processor's cache.
+	seen []uint16
 	f    folds
 	buf  []byte
 }
@@ -42,7 +42,7 @@ const (
 	bytesPerProbe = 384 // of budget for each place in seen
 )
 
-func (c *closed) memory() int64 { return int64(len(c.slots))*16 + int64(len(c.seen))*4 }
+func (c *closed) memory() int64 { return int64(len(c.slots))*16 + int64(len(c.seen))*2 }
 
 // note says how a pattern was folded.
 func (c *closed) note(k int, all bool) {
@@ -58,7 +58,7 @@ func newClosed(budget int64) *closed {
 	for n < maxSeen && int64(n)*bytesPerProbe < budget {
 		n *= 2
 	}
-	return &closed{seen: touched(make([]uint32, n))}
+	return &closed{seen: touched(make([]uint16, n))}
 }
 
 // findGroups finds the groups anew after sweeps.
@@ -185,9 +185,9 @@ func (t *leaves) openGroup(text []byte, k int) uint32 {
 }
 
 // proven counts that something was seen, and reports whether it was often enough.
-func (c *closed) proven(h uint64, times uint32) bool {
+func (c *closed) proven(h uint64, times uint16) bool {
 	e := c.times(h)
-	tag, n := uint32(h>>(32+seenBits)), *e&(1<<seenBits-1)
+	tag, n := uint16(h>>(48+seenBits)), *e&(1<<seenBits-1)
 	switch {
 	case *e>>seenBits == tag:
 		if n+1 >= times {
@@ -204,4 +204,4 @@ func (c *closed) proven(h uint64, times uint32) bool {
 }
 
 // times is where it is counted how often something was seen.
-func (c *closed) times(h uint64) *uint32 { return &c.seen[h&uint64(len(c.seen)-1)] }
+func (c *closed) times(h uint64) *uint16 { return &c.seen[h&uint64(len(c.seen)-1)] }

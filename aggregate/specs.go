@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"slices"
+	"sync"
+	"sync/atomic"
 
 	"rdbaudit/estimate"
 )
@@ -281,18 +283,21 @@ func (s *Set) Merge(o *Set) error {
 	return errors.Join(errs...)
 }
 
-// sideBySide calls f for each analysis: for the patterns, which take about as
-// long as all others together, beside these.
+// sideBySide calls f for each analysis, two at a time: one goroutine begins with
+// the patterns, the other at the end of the list, where the next largest are.
 func (s *Set) sideBySide(f func(i int)) {
-	done := make(chan struct{})
-	go func() {
-		f(0)
-		close(done)
-	}()
-	for i := range s.analyses()[1:] {
-		f(i + 1)
+	n := len(s.analyses())
+	var taken atomic.Int32 // from both ends together
+	var other sync.WaitGroup
+	other.Go(func() {
+		for i := 0; int(taken.Add(1)) <= n; i++ {
+			f(i)
+		}
+	})
+	for i := n - 1; int(taken.Add(1)) <= n; i-- {
+		f(i)
 	}
-	<-done
+	other.Wait()
 }
 
 // SetTableMemory changes what the tables may hold from now on: the first of

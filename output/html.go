@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"rdbaudit/aggregate"
 )
@@ -192,6 +193,11 @@ func sourceHash(s string) string {
 }
 
 func newPage(r *Report) *page {
+	// The pattern table is about half of the work.
+	var data []byte
+	var patterns *pagePatternTable
+	var aside sync.WaitGroup
+	aside.Go(func() { data, patterns = patternPage(r) })
 	p := barePage(pageJS)
 	p.Version, p.Title, p.Warnings, p.Lead = prose(r.Version), reportTitle(r), r.firstLines(), r.lead()
 	p.ModelLine, p.MemoryNotes, p.SourceCount = r.modelLine(), r.memoryNotes(), plural(int64(len(r.Sources)), "file")
@@ -205,8 +211,6 @@ func newPage(r *Report) *page {
 	}
 	p.Cards = cards(r)
 	p.memory(r)
-	var data []byte
-	data, p.Patterns = patternPage(r)
 	p.Findings = findingsPage(r)
 	p.Eviction = evictionPage(r)
 	for i := range r.Tables {
@@ -223,7 +227,8 @@ func newPage(r *Report) *page {
 	}
 	p.sources(r)
 	p.model(r)
-	p.Data = template.JS(data)
+	aside.Wait()
+	p.Data, p.Patterns = template.JS(data), patterns
 	return p
 }
 

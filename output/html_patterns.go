@@ -154,7 +154,7 @@ func patternPage(r *Report) (data []byte, out *pagePatternTable) {
 
 // patternRowOf is a row as people read it; the script makes the same of the data.
 func patternRowOf(v *tableView, row, level int, label string, stem int, columns []string, largest float64) pagePatternRow {
-	pr := pagePatternRow{Prefix: label[:stem], Label: label[stem:]}
+	pr := pagePatternRow{Prefix: label[:stem], Label: label[stem:], Cells: make([]pageCell, 0, len(columns))}
 	if level > 0 {
 		pr.Class = "l" + strconv.Itoa(min(level, 8))
 	}
