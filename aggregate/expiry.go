@@ -34,26 +34,29 @@ type clock struct {
 	over  tally                // of pages beyond the cap
 }
 
-// maxPages bounds the pages of a clock, 32 KiB each: 12 days of seconds, two
-// years of minutes.
+// maxPages bounds the pages of a clock, 48 KiB each at most: 12 days of seconds,
+// two years of minutes.
 const (
 	pageCells = 4096
 	maxPages  = 256
 )
 
+// clockPage holds what was counted in three places, as it fits. Keys come in no
+// order of time, and each finds its cell in the cache only if cells are small.
 type clockPage struct {
-	at int64 // number
-	n  [pageCells]uint64
-	// What does not fit into its cell.
+	at   int64 // number
+	n    [pageCells]uint32
+	wide *[pageCells]uint64
 	more map[int]tally
 }
 
-// Keys are above the lower 40 bits of a cell, bytes in these. What might not
-// fit any more goes over into more.
+// Keys are above the lower bits of a cell, 24 or 40, bytes in these. What might not
+// fit any more goes over into the next place.
 const (
-	cellKey         = 1 << 40
-	expiryCellBytes = cellKey - 1
-	cellFull        = 1<<63 | cellKey>>1 // one of these bits set: half full
+	cellKey  = 1 << 24
+	cellFull = 1<<31 | cellKey>>1 // one of these bits set: half full
+	wideKey  = 1 << 40
+	wideFull = 1<<63 | wideKey>>1
 )
 
 // add counts keys at second or minute at.
@@ -68,8 +71,23 @@ func (c *clock) add(at int64, t tally) {
 	}
 	i := int(at & (pageCells - 1))
 	cell := &p.n[i]
-	if *cell&cellFull == 0 && uint64(t.bytes) < cellKey>>1 && uint64(t.keys) < 1<<22 {
-		*cell += uint64(t.keys)*cellKey + uint64(t.bytes)
+	if *cell&cellFull == 0 && uint64(t.bytes) < cellKey>>1 && uint64(t.keys) < 1<<6 {
+		*cell += uint32(t.keys)*cellKey + uint32(t.bytes)
+		return
+	}
+	p.spill(i, t)
+}
+
+// spill makes a cell empty: what it has goes into the next place, and t with it.
+func (p *clockPage) spill(i int, t tally) {
+	t.merge(&tally{int64(p.n[i] / cellKey), int64(p.n[i] % cellKey)})
+	p.n[i] = 0
+	if p.wide == nil {
+		p.wide = new([pageCells]uint64)
+	}
+	cell := &p.wide[i]
+	if *cell&wideFull == 0 && uint64(t.bytes) < wideKey>>1 && uint64(t.keys) < 1<<22 {
+		*cell += uint64(t.keys)*wideKey + uint64(t.bytes)
 		return
 	}
 	if p.more == nil {
@@ -99,7 +117,10 @@ func (c *clock) page(number int64) *clockPage {
 }
 
 func (p *clockPage) get(i int) tally {
-	x := tally{int64(p.n[i] / cellKey), int64(p.n[i] & expiryCellBytes)}
+	x := tally{int64(p.n[i] / cellKey), int64(p.n[i] % cellKey)}
+	if p.wide != nil {
+		x.merge(&tally{int64(p.wide[i] / wideKey), int64(p.wide[i] % wideKey)})
+	}
 	if p.more != nil {
 		more := p.more[i]
 		x.merge(&more)
@@ -112,7 +133,7 @@ func (c *clock) each(f func(at int64, t tally)) {
 	for _, number := range slices.Sorted(maps.Keys(c.pages)) {
 		p := c.pages[number]
 		for i := range p.n {
-			if p.n[i] != 0 || p.more != nil {
+			if p.n[i] != 0 || p.wide != nil {
 				if t := p.get(i); t.keys > 0 {
 					f(number*pageCells+int64(i), t)
 				}

@@ -34,7 +34,10 @@ func TestExpiryExact(t *testing.T) {
 		if rng.IntN(2) == 0 {
 			r.Expiry = now + 1000*rng.Int64N(20*hour)
 		}
-		if rng.IntN(100) == 0 { // more than a cell holds
+		if rng.IntN(10) == 0 { // more keys than a cell holds
+			r.Expiry = now + 5000
+		}
+		if rng.IntN(100) == 0 { // more bytes than that
 			r.Alloc, r.Expiry = 1<<rng.IntN(45), now+3000+rng.Int64N(3)*40*day
 		}
 		parts[rng.IntN(2)].Add(&r)
