@@ -147,7 +147,7 @@ func (s *Side) eachKind(i uint32, f func(name string, bytes int64)) {
 	}
 	m := s.t.more(l)
 	f(s.t.mods.encoding(m.kind.kind), m.kind.bytes)
-	for _, k := range m.kinds {
+	for _, k := range m.others() {
 		f(s.t.mods.encoding(k.kind), k.bytes)
 	}
 }

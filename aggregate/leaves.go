@@ -55,26 +55,39 @@ const (
 	leafBytes  = 40
 	leafChunk  = 1 << 10
 	statChunk  = 1 << 6
-	statBytes  = 208
+	statBytes  = 192
 	histBytes  = 32
+	// of the head of a list of kinds
+	kindListBytes = 24
 )
 
-// stats are the sums of a pattern with several keys; what each key changes
-// comes first.
+// stats are the sums of a pattern with several keys, in lines of the cache: each
+// key changes the first two, few look at the third. Chunks of them are aligned.
 type stats struct {
 	keys, bytes, elems      int64
 	noTTLKeys, noTTLBytes   int64
 	foldedKeys, foldedBytes int64 // what came here because the table was full
 	max                     int64 // of the keys' bytes
-	heads                   heads // of the largest key's name; 0: not known
-	sizes                   Hist
-	kind                    kindBytes // the first kind, if there are keys
-	kinds                   []kindBytes
-	min                     int64
-	ttl, idle               *Hist
-	fieldTTLKeys            int64
-	expiredKeys             int64
-	expiredBytes            int64
+
+	sizes Hist
+	kind  kindBytes // the first kind, if there are keys
+	min   int64
+	idle  *Hist
+
+	ttl          *Hist
+	heads        heads        // of the largest key's name; 0: not known
+	kinds        *[]kindBytes // the other kinds, nil: there is none
+	fieldTTLKeys int64
+	expiredKeys  int64
+	expiredBytes int64
+}
+
+// others are the kinds but for the first.
+func (s *stats) others() []kindBytes {
+	if s.kinds == nil {
+		return nil
+	}
+	return *s.kinds
 }
 
 // arena keeps text in chunks, addressed by multiples of 4 bytes.
@@ -441,15 +454,19 @@ func (t *leaves) addKind(s *stats, k kind, n int64) {
 		s.kind.bytes += n
 		return
 	}
-	for i := range s.kinds {
-		if s.kinds[i].kind == k {
-			s.kinds[i].bytes += n
+	others := s.others()
+	for i := range others {
+		if others[i].kind == k {
+			others[i].bytes += n
 			return
 		}
 	}
-	had := cap(s.kinds)
-	s.kinds = append(s.kinds, kindBytes{k, n})
-	t.hists += int64(cap(s.kinds)-had) * 16
+	if s.kinds == nil {
+		s.kinds = new([]kindBytes)
+		t.hists += kindListBytes
+	}
+	*s.kinds = append(others, kindBytes{k, n})
+	t.hists += int64(cap(*s.kinds)-cap(others)) * 16
 }
 
 // promote gives the stats of a row, made from its one key if there is one.
@@ -519,13 +536,13 @@ func (t *leaves) joinStats(s *stats, mods *modules, from *stats) {
 	s.expiredBytes += from.expiredBytes
 	s.foldedKeys += from.foldedKeys
 	s.foldedBytes += from.foldedBytes
-	had := s.memory() - int64(cap(s.kinds))*16
+	had := s.histMemory()
 	s.sizes.Merge(&from.sizes)
 	s.ttl = mergeHist(s.ttl, from.ttl)
 	s.idle = mergeHist(s.idle, from.idle)
-	t.hists += s.memory() - int64(cap(s.kinds))*16 - had
+	t.hists += s.histMemory() - had
 	t.addKind(s, t.mods.from(mods, from.kind.kind), from.kind.bytes)
-	for _, k := range from.kinds {
+	for _, k := range from.others() {
 		t.addKind(s, t.mods.from(mods, k.kind), k.bytes)
 	}
 }
@@ -758,8 +775,9 @@ func (t *leaves) adopt(o *leaves, l *leaf) uint32 {
 	*s = *o.more(l)
 	t.hists += s.memory()
 	s.kind.kind = t.mods.from(&o.mods, s.kind.kind)
-	for k := range s.kinds {
-		s.kinds[k].kind = t.mods.from(&o.mods, s.kinds[k].kind)
+	others := s.others()
+	for k := range others {
+		others[k].kind = t.mods.from(&o.mods, others[k].kind)
 	}
 	return i
 }
@@ -843,7 +861,16 @@ func (t *leaves) top(l *leaf) int64 {
 }
 
 func (s *stats) memory() int64 {
-	n := s.sizes.memory() + int64(cap(s.kinds))*16
+	n := s.histMemory()
+	if s.kinds != nil {
+		n += kindListBytes + int64(cap(*s.kinds))*16
+	}
+	return n
+}
+
+// histMemory is what the histograms take beside the stats themselves.
+func (s *stats) histMemory() int64 {
+	n := s.sizes.memory()
 	if s.ttl != nil {
 		n += histBytes + s.ttl.memory()
 	}
@@ -911,7 +938,7 @@ func (t *leaves) code(c *coder, p *Patterner, l *leaf, sorted *modules) {
 	optional(c, &s.idle, c.hist)
 	var kinds []kindBytes
 	if !c.reads && s.keys > 0 {
-		kinds = append(slices.Clone(s.kinds), s.kind)
+		kinds = append(slices.Clone(s.others()), s.kind)
 		for i := range kinds {
 			kinds[i].kind = t.mods.in(sorted, kinds[i].kind)
 		}
@@ -926,7 +953,10 @@ func (t *leaves) code(c *coder, p *Patterner, l *leaf, sorted *modules) {
 			c.fail("a pattern without keys")
 			return
 		}
-		s.kind, s.kinds = kinds[0], kinds[1:]
+		if s.kind = kinds[0]; len(kinds) > 1 {
+			others := kinds[1:]
+			s.kinds = &others
+		}
 		t.hists += s.memory()
 	}
 }

@@ -380,7 +380,7 @@ func (r *renderer) cells(depth int, leaf bool, a *acc) []Cell {
 	c[15].I = a.expiredKeys
 	c[16].I = a.expiredBytes
 	c[17], c[18] = median(a.ttl), median(a.idle)
-	kinds := append([]kindBytes{a.kind}, a.kinds...)
+	kinds := append([]kindBytes{a.kind}, a.others()...)
 	c[19].S = mix(kinds, r.t.mods.typeName)
 	c[20].S = mix(kinds, r.t.mods.encoding)
 	c[21].S = r.p.owners[max(a.owner-1, 0)]
