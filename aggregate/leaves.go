@@ -491,7 +491,7 @@ func (t *leaves) newStats() uint32 {
 		return i
 	}
 	if t.nstat%statChunk == 0 {
-		t.stats = append(t.stats, make([]stats, statChunk))
+		t.stats = append(t.stats, touched(make([]stats, statChunk)))
 	}
 	t.nstat++
 	return t.nstat
