@@ -10,9 +10,6 @@ import (
 	"rdbaudit/aggregate"
 )
 
-// diffJS is the script of the page of a comparison.
-var diffJS = pageJS + mustRead("web/diff.js")
-
 const (
 	pageBars  = 20
 	pageLines = 40 // patterns of a series
@@ -46,14 +43,14 @@ type pageSeriesRow struct {
 // writeDiffHTML writes the comparison as one page that needs nothing but itself.
 func writeDiffHTML(w io.Writer, d *Diff) error {
 	bw := bufio.NewWriterSize(w, 64<<10)
-	if err := pageTemplate.ExecuteTemplate(bw, "diff.html", newDiffPage(d)); err != nil {
+	if err := execute(bw, newDiffPage(d), reportHTML, diffHTML); err != nil {
 		return err
 	}
 	return bw.Flush()
 }
 
 func newDiffPage(d *Diff) *diffPage {
-	p := &diffPage{page: barePage(diffJS), Totals: d.totalRows()}
+	p := &diffPage{page: barePage(reportJS + drawJS + diffJS), Totals: d.totalRows()}
 	names := d.names()
 	p.Version, p.Warnings, p.Lead = prose(d.Version), d.firstLines(), d.lead()
 	p.Title = middle(names[0], pageName/2) + " → " + middle(names[len(names)-1], pageName/2)

@@ -3,7 +3,7 @@ package output
 import (
 	"bufio"
 	"crypto/sha256"
-	"embed"
+	_ "embed" // of the page's parts
 	"encoding/base64"
 	"fmt"
 	"html/template"
@@ -16,27 +16,28 @@ import (
 	"rdbaudit/aggregate"
 )
 
-//go:embed web/report.html web/diff.html web/report.css web/report.js web/draw.js web/diff.js web/charts.min.js web/NOTICES.txt
-var web embed.FS
-
+// What a page is made of, in the program's own pages: only what is used is read.
 var (
-	pageTemplate = template.Must(template.ParseFS(web, "web/report.html", "web/diff.html"))
-	pageCSS      = mustRead("web/report.css") + barRules()
-	pageJS       = mustRead("web/report.js") + mustRead("web/draw.js")
-	pageCharts   = mustRead("web/charts.min.js") // made by web/build.sh
-	pageNotices  = mustRead("web/NOTICES.txt")
+	//go:embed web/report.html
+	reportHTML string
+	//go:embed web/diff.html
+	diffHTML string
+	//go:embed web/report.css
+	reportCSS string
+	//go:embed web/report.js
+	reportJS string
+	//go:embed web/draw.js
+	drawJS string
+	//go:embed web/diff.js
+	diffJS string
+	//go:embed web/charts.min.js
+	pageCharts string // made by web/build.sh
+	//go:embed web/NOTICES.txt
+	pageNotices string
 )
 
 // Notices are the licences of the programs that HTML reports carry.
 func Notices() string { return pageNotices }
-
-func mustRead(name string) string {
-	b, err := web.ReadFile(name)
-	if err != nil {
-		panic(err) // embedded, so it is there
-	}
-	return string(b)
-}
 
 // barRules fill a bar by its class. Classes take a tenth of the room that a
 // drawing in each row would, and unlike style attributes the page's policy can name them.
@@ -181,10 +182,23 @@ type pageSource struct {
 func writeHTML(w io.Writer, r *Report) error {
 	p := newPage(r)
 	bw := bufio.NewWriterSize(w, 64<<10)
-	if err := pageTemplate.Execute(bw, p); err != nil {
+	if err := execute(bw, p, reportHTML); err != nil {
 		return err
 	}
 	return bw.Flush()
+}
+
+// execute writes a page by the last of these texts of ours, which may use what the
+// others define.
+func execute(w io.Writer, page any, texts ...string) error {
+	t := template.New("")
+	for i, text := range texts {
+		var err error
+		if t, err = t.New(strconv.Itoa(i)).Parse(text); err != nil {
+			return err
+		}
+	}
+	return t.Execute(w, page)
 }
 
 func sourceHash(s string) string {
@@ -198,7 +212,7 @@ func newPage(r *Report) *page {
 	var patterns *pagePatternTable
 	var aside sync.WaitGroup
 	aside.Go(func() { data, patterns = patternPage(r) })
-	p := barePage(pageJS)
+	p := barePage(reportJS + drawJS)
 	p.Version, p.Title, p.Warnings, p.Lead = prose(r.Version), reportTitle(r), r.firstLines(), r.lead()
 	p.ModelLine, p.MemoryNotes, p.SourceCount = r.modelLine(), r.memoryNotes(), plural(int64(len(r.Sources)), "file")
 	p.Subtitle = plural(r.Totals.Keys, "key") + ", " + Bytes(r.Totals.Bytes) + " " + r.measureName()
@@ -234,11 +248,12 @@ func newPage(r *Report) *page {
 
 // barePage is a page with its style, script and policy.
 func barePage(script string) *page {
+	css := reportCSS + barRules()
 	return &page{
-		CSS: template.CSS(pageCSS), Charts: template.JS(pageCharts), JS: template.JS(script), Notices: pageNotices,
+		CSS: template.CSS(css), Charts: template.JS(pageCharts), JS: template.JS(script), Notices: pageNotices,
 		// The hashes hold nothing that HTML would read.
 		CSP: template.HTML(`<meta http-equiv="Content-Security-Policy" content="default-src 'none'; base-uri 'none'; form-action 'none'; script-src ` +
-			sourceHash(pageCharts) + ` ` + sourceHash(script) + `; style-src ` + sourceHash(pageCSS) + `; img-src data:">`),
+			sourceHash(pageCharts) + ` ` + sourceHash(script) + `; style-src ` + sourceHash(css) + `; img-src data:">`),
 	}
 }
 

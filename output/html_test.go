@@ -34,7 +34,7 @@ func hashOf(s string) string {
 func checkInert(t *testing.T, id, page, template string) {
 	t.Helper()
 	known := map[string]bool{"meta": true}
-	for _, tag := range anyTag.FindAllStringSubmatch(mustRead("web/report.html")+mustRead(template), -1) {
+	for _, tag := range anyTag.FindAllStringSubmatch(reportHTML+template, -1) {
 		known[tag[1]] = true
 	}
 	scripts := scriptTag.FindAllStringSubmatch(page, -1)
@@ -89,9 +89,9 @@ func TestHTMLInert(t *testing.T) {
 		reports = append(reports, randomReport(rng))
 	}
 	for i, r := range reports {
-		checkInert(t, fmt.Sprintf("report %d", i), render(t, "html", r), "web/report.html")
+		checkInert(t, fmt.Sprintf("report %d", i), render(t, "html", r), reportHTML)
 	}
-	for _, source := range []string{pageCSS, diffJS} {
+	for _, source := range []string{reportCSS, reportJS, drawJS, diffJS} {
 		if m := withAddr.FindString(source); m != "" {
 			t.Errorf("the page's own code has an address: %q", m)
 		}
@@ -99,7 +99,7 @@ func TestHTMLInert(t *testing.T) {
 			t.Error("the page's own code closes a tag")
 		}
 	}
-	if m := regexp.MustCompile(`innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function`).FindString(diffJS); m != "" {
+	if m := regexp.MustCompile(`innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function`).FindString(reportJS + drawJS + diffJS); m != "" {
 		t.Errorf("the page's script reads text as code: %s", m)
 	}
 }
