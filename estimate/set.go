@@ -86,21 +86,17 @@ func (s *sizer) setWasInts(n int64) bool {
 // memberLengths is member for many elements of which only the lengths matter.
 func (s *sizer) memberLengths(lens []int64) {
 	var req, u, r, longest int64
+	var short sdsSizes
 	for _, l := range lens {
-		if l < int64(len(s.short)) {
-			c := &s.short[l]
-			req += int64(c.req)
-			u += int64(c.u)
-			r += int64(c.r)
+		if uint64(l) < uint64(len(s.short)) {
+			short += s.short[l]
 		} else {
 			a, b, c := s.sds(l)
 			req, u, r = req+a, u+b, r+c
 		}
 		longest = max(longest, l)
 	}
-	s.req += req
-	s.costU += float64(u)
-	s.costR += r
+	s.addSizes(req, u, r, short)
 	s.longest = max(s.longest, longest)
 	s.n += int64(len(lens))
 }

@@ -55,7 +55,7 @@ type sizer struct {
 	nodes skiplistMemo
 	kids  childMemo
 	items *[]Item      // filled if somebody wants the breakdown
-	short [512]sdsSize // what sds says of short strings
+	short [512]sdsSizes // what sds says of short strings
 	grown map[int64]grownTable
 
 	strings [2 * memoNames][memoValues]stringMemo
@@ -107,13 +107,22 @@ func newSizer(c Config) *sizer {
 	s.noTree = s.emptyTree()
 	for n := range s.short {
 		req, counted, alloc := s.sds(int64(n))
-		s.short[n] = sdsSize{uint16(req), uint16(counted), uint16(alloc)}
+		s.short[n] = sdsSizes(req | counted<<sdsBits | alloc<<(2*sdsBits))
 	}
 	return s
 }
 
-// sdsSize is what sds gives for a short string.
-type sdsSize struct{ req, u, r uint16 }
+// sdsSizes are what sds gives for short strings, or the sums of that for some
+// thousand of them, side by side in a word.
+type sdsSizes uint64
+
+const sdsBits = 21
+
+// split gives the bytes asked for, counted and allocated.
+func (x sdsSizes) split() (req, u, r int64) {
+	const mask = 1<<sdsBits - 1
+	return int64(x & mask), int64(x >> sdsBits & mask), int64(x >> (2 * sdsBits))
+}
 
 // grownTable is what a chained table that grew to a number of elements holds.
 type grownTable struct {
@@ -326,6 +335,7 @@ func itemOf(x *rdbparse.Item) item { return item{x.Len, x.IsInt, x.Int} }
 // packed value.
 func (s *sizer) texts(items []rdbparse.Item) {
 	var req, u, r, longest, lp int64
+	var short sdsSizes
 	for i := range items {
 		it := &items[i]
 		l := it.Len
@@ -337,11 +347,8 @@ func (s *sizer) texts(items []rdbparse.Item) {
 		default:
 			lp += listpackStr(l)
 		}
-		if l < int64(len(s.short)) {
-			c := &s.short[l]
-			req += int64(c.req)
-			u += int64(c.u)
-			r += int64(c.r)
+		if uint64(l) < uint64(len(s.short)) {
+			short += s.short[l]
 		} else {
 			a, b, c := s.sds(l)
 			req, u, r = req+a, u+b, r+c
@@ -357,10 +364,16 @@ func (s *sizer) texts(items []rdbparse.Item) {
 			s.lp += lp
 		}
 	}
-	s.req += req
-	s.costU += float64(u)
-	s.costR += r
+	s.addSizes(req, u, r, short)
 	s.longest = max(s.longest, longest)
+}
+
+// addSizes adds what elements stored one by one take.
+func (s *sizer) addSizes(req, u, r int64, short sdsSizes) {
+	a, b, c := short.split()
+	s.req += req + a
+	s.costU += float64(u + b)
+	s.costR += r + c
 }
 
 // packedBuilt is the size of what pack has built.

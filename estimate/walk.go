@@ -851,12 +851,10 @@ func (e *Estimator) lengths(add func(*sizer, []int64), end func(*sizer), per int
 		}
 		lens := e.lens[:n]
 		e.elems += int64(n) / per
-		for _, l := range lens {
-			e.large = max(e.large, l)
-		}
 		for _, s := range e.sizers {
 			add(s, lens)
 		}
+		e.large = max(e.large, e.sizers[0].longest)
 	}
 	return e.ends(end)
 }

@@ -62,6 +62,9 @@ const (
 	// largeRecord is the mean size from which on a dump is read by one: where
 	// values are large, little can be guessed, and little is to be gained.
 	largeRecord = 4 << 10
+	// sectionPatience is patience where another worker is about to finish a section:
+	// a millisecond, in which one is read.
+	sectionPatience = 16 * patience
 	// maxSectionBatches bounds what is read before it is counted.
 	maxSectionBatches = 4 * sectionKeys / batchRecords
 )
@@ -304,7 +307,7 @@ func (x *sections) forget(i int64) {
 // await waits until all sections before the i-th are certain, and reports
 // whether there is one.
 func (x *sections) await(i int64) bool {
-	for range patience {
+	for range sectionPatience {
 		if x.done.Load() == i || x.over.Load() {
 			break
 		}
