@@ -2,6 +2,7 @@ package estimate
 
 import (
 	"encoding/binary"
+	"math"
 	"sort"
 
 	"rdbaudit/rdbparse"
@@ -79,8 +80,9 @@ func intsetLengths(b []byte, n int) (lens [longestInt + 1]int64) {
 	for i := 0; i < n; {
 		v := at(i)
 		size := textLen(v)
-		// The first member behind that is of another length or sign.
-		rest := sort.Search(n-i-1, func(k int) bool { w := at(i + 1 + k); return textLen(w) != size || (w < 0) != (v < 0) })
+		// The first member behind that has a text of another length or another sign.
+		last := lastOfText(v, size)
+		rest := sort.Search(n-i-1, func(k int) bool { return at(i+1+k) > last })
 		lens[size] += int64(rest + 1)
 		i += rest + 1
 	}
@@ -97,6 +99,25 @@ func textLen(v int64) int {
 		n++
 	}
 	return n
+}
+
+// lastOfText is the largest number of v's sign whose text has as many bytes, size.
+func lastOfText(v int64, size int) int64 {
+	if v < 0 {
+		least := uint64(1) // digits of the number
+		for range size - 2 {
+			least *= 10
+		}
+		return -int64(least)
+	}
+	if size == 19 {
+		return math.MaxInt64
+	}
+	above := int64(1)
+	for range size {
+		above *= 10
+	}
+	return above - 1
 }
 
 // auditUnpacked notes the size of a set of n integers of these lengths, once

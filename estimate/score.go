@@ -95,16 +95,17 @@ func fixedLen(f float64) int64 {
 	if fraction == 0 {
 		return 0
 	}
-	before := 1 // digits before the point
-	for before < 16 && whole >= tens[before] {
+	// Digits before the point: log10(2) is about 1233/4096, so right, or one too few.
+	before := bits.Len64(whole) * 1233 >> 12
+	if whole >= tens[before] {
 		before++
 	}
 	after := 17 - before
 	hi, lo := bits.Mul64(fraction, tens[after])
 	v := hi<<(64-k) | lo>>k
-	if rest, half := lo&(1<<k-1), uint64(1)<<(k-1); rest > half || rest == half && v&1 != 0 {
-		v++
-	}
+	// To the nearest, of two the even one; which way it goes cannot be foreseen.
+	rest, half := lo&(1<<k-1), uint64(1)<<(k-1)
+	v += (rest + half - 1 + v&1) >> k
 	if v == 0 || v == tens[after] {
 		return 0
 	}

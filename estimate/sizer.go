@@ -54,7 +54,7 @@ type sizer struct {
 	a     Allocator
 	nodes skiplistMemo
 	kids  childMemo
-	items *[]Item      // filled if somebody wants the breakdown
+	items *[]Item       // filled if somebody wants the breakdown
 	short [512]sdsSizes // what sds says of short strings
 	grown map[int64]grownTable
 

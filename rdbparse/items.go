@@ -16,6 +16,12 @@ type Item struct {
 // longestInt is the length of the longest integer's text.
 const longestInt = 20
 
+// The bytes that numbers begin and end with, as bits from '-' on.
+const (
+	endsNumber   = uint64(0x3ff) << ('0' - '-')
+	beginsNumber = endsNumber | 1
+)
+
 // Integer reads b as the servers' string2ll (src/util.c) does: only the
 // one spelling that printing the number gives back counts as an integer.
 func Integer(b []byte) (int64, bool) {
@@ -83,8 +89,9 @@ elements:
 				}
 				it.Len = int64(l)
 				at += l
-				// Of an empty string the length's byte, which is no digit.
-				if l <= longestInt && buf[at-1]-'0' <= 9 && (buf[at-l]-'0' <= 9 || buf[at-l] == '-') {
+				// Of an empty string the length's byte, which is no digit. One branch for
+				// both ends: what a text ends in cannot be foreseen, that it is a number can.
+				if l <= longestInt && (endsNumber>>(buf[at-1]-'-'))&(beginsNumber>>(buf[at-l]-'-'))&1 != 0 {
 					it.Int, it.IsInt = Integer(buf[at-l : at])
 				}
 			case l == 0xc0+formInt8:
