@@ -279,9 +279,9 @@ func (f *reportFlags) run(e *env, args []string) error {
 			return err
 		}
 	}
-	// Half of the tables may well be filled before there is any garbage.
+	// Three quarters of the tables may well be filled before there is any garbage.
 	tables := min(cmp.Or(opts.TableMemory, aggregate.DefaultTableMemory), aggregate.DefaultTableMemory)
-	defer collectAfter(lateHeap+tables/2, 25)()
+	defer collectAfter(lateHeap+tables*3/4, 25)()
 	part, err := f.read(e, inputs, opts)
 	if err != nil {
 		return err
