@@ -21,7 +21,7 @@ type rax struct {
 	bytes  int64 // allocated for nodes
 	raw    int64 // asked for
 	last   []byte
-	path   []raxPoint // above and at the end of last, by depth
+	path   []raxPoint // above and at the end of last, by depth; none of a first key
 	broken bool       // a key came out of order, so the numbers are too high
 }
 
@@ -52,27 +52,36 @@ func (r *rax) node(n, children int, key bool) {
 
 // add puts a key in. Repeated keys count once.
 func (r *rax) add(key []byte) {
-	if r.keys == 0 {
-		r.path = append(r.path[:0], raxPoint{})
-	} else {
-		common := commonPrefix(r.last, key)
-		if common == len(key) && common == len(r.last) {
-			return
-		}
-		if common == len(key) || common < len(r.last) && key[common] < r.last[common] {
-			r.broken = true
-		}
-		r.close(common)
+	if r.keys == 0 { // most trees have one
+		r.keys, r.last = 1, append(r.last[:0], key...)
+		return
 	}
+	common := commonPrefix(r.last, key)
+	if common == len(key) && common == len(r.last) {
+		return
+	}
+	if common == len(key) || common < len(r.last) && key[common] < r.last[common] {
+		r.broken = true
+	}
+	if len(r.path) == 0 {
+		r.path = append(r.path, raxPoint{})
+		r.end(len(r.last))
+	}
+	r.close(common)
 	r.keys++
 	r.last = append(r.last[:0], key...)
+	r.end(len(key))
+}
+
+// end puts the end of a key of n bytes at the end of the path.
+func (r *rax) end(n int) {
 	top := &r.path[len(r.path)-1]
-	if top.depth == len(key) {
+	if top.depth == n {
 		top.key = true
 		return
 	}
 	top.children++
-	r.path = append(r.path, raxPoint{depth: len(key), key: true})
+	r.path = append(r.path, raxPoint{depth: n, key: true})
 }
 
 // addID puts in a stream ID, which is a key of 16 bytes (src/t_stream.c
@@ -141,13 +150,19 @@ type raxSize struct {
 
 // finish returns the size of the tree and empties r.
 func (r *rax) finish() raxSize {
-	if r.keys == 0 {
-		r.path = append(r.path[:0], raxPoint{})
+	switch {
+	case len(r.path) > 0:
+		r.close(0)
+		r.seal(r.path[0])
+	case len(r.last) > 0: // as long as a key: all of its bytes, and what they lead to
+		r.node(len(r.last), 1, false)
+		r.node(0, 0, true)
+	default:
+		r.node(0, 0, r.keys > 0)
 	}
-	r.close(0)
-	r.seal(r.path[0])
 	s := raxSize{r.keys, r.nodes, r.bytes, r.raw}
-	*r = rax{alloc: r.alloc, last: r.last[:0], path: r.path[:0]}
+	r.keys, r.nodes, r.bytes, r.raw, r.broken = 0, 0, 0, 0, false
+	r.last, r.path = r.last[:0], r.path[:0]
 	return s
 }
 

@@ -105,6 +105,9 @@ func newSizer(c Config) *sizer {
 	s := &sizer{Config: c, l: c.Line, a: c.Allocator}
 	s.nodes.alloc = c.Allocator
 	s.noTree = s.emptyTree()
+	for _, t := range [...]*rax{&s.stream.keys, &s.stream.names, &s.stream.pel, &s.stream.consNames, &s.stream.owned} {
+		t.alloc = c.Allocator
+	}
 	for n := range s.short {
 		req, counted, alloc := s.sds(int64(n))
 		s.short[n] = sdsSizes(req | counted<<sdsBits | alloc<<(2*sdsBits))

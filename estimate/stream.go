@@ -13,34 +13,38 @@ import (
 
 // streamSize follows a stream part by part.
 type streamSize struct {
-	keys    rax
+	keys      rax // the nodes' first IDs
+	names     rax // of the groups
+	pel       rax // of the group, or of all
+	consNames rax
+	owned     rax
+	ids       []rdbparse.StreamID // all pending, for the index over all groups (8.6)
+	id        [16]byte
+	streamSums
+}
+
+// streamSums are of the stream, or of the group or consumer at hand.
+type streamSums struct {
 	nodes   int64
 	lp      int64 // bytes of all listpacks
 	lpAlloc int64
 	lastLP  int64
 
 	groups     int64
-	names      rax // of the groups
 	groupsU    float64
 	groupR     int64 // allocated for the groups so far
 	groupReq   int64
 	pendingR   int64 // part of it that acknowledging all entries gives back
-	pel        rax
 	pending    int64 // of the group
 	allPending int64
 	inGroup    bool
 	consumers  int64
-	consNames  rax
 	consU      float64
 	consR      int64
-	owned      rax
 	ownedN     int64
 	inConsumer bool
 	consName   int64
-
-	ids     []rdbparse.StreamID // all pending, for the index over all groups (8.6)
-	idsSeen int64
-	id      [16]byte
+	idsSeen    int64
 }
 
 // maxPendingIDs bounds the IDs held for the index over all groups; beyond, its
@@ -49,10 +53,8 @@ const maxPendingIDs = 1 << 20
 
 func (s *sizer) beginStream() {
 	st := &s.stream
-	keys, names, pel, cn, owned, ids := st.keys, st.names, st.pel, st.consNames, st.owned, st.ids[:0]
-	*st = streamSize{keys: keys, names: names, pel: pel, consNames: cn, owned: owned, ids: ids}
+	st.streamSums, st.ids = streamSums{}, st.ids[:0]
 	for _, t := range [...]*rax{&st.keys, &st.names, &st.pel, &st.consNames, &st.owned} {
-		t.alloc = s.a
 		if t.keys > 0 { // what a stream that broke off has left
 			t.finish()
 		}

@@ -20,7 +20,7 @@ import (
 )
 
 // profileRuns is how often each dump is read for a profile.
-const profileRuns = 5
+const profileRuns = 40
 
 // profile writes where reports of the dumps spend their time. As
 // cmd/rdbaudit/default.pgo it tells the compiler what is worth inlining.
