@@ -60,6 +60,7 @@ type sizer struct {
 
 	strings [2 * memoNames][memoValues]stringMemo
 	ints    [2 * memoNames][2]stringMemo // those that servers may share, and others
+	keys    [2 * memoNames]keyMemo       // what key adds
 
 	// the key
 	name   int64 // bytes of its name
@@ -212,7 +213,22 @@ func (s *sizer) keyInObject() int64 {
 }
 
 // key adds the object header, the entry of the main dictionary and the key's text.
-func (s *sizer) key() { s.keyAnd("object", 0) }
+func (s *sizer) key() {
+	if s.name >= memoNames || s.meta != 0 || s.items != nil {
+		s.keyAnd("object", 0)
+		return
+	}
+	m := &s.keys[s.name<<1|int64(btoi(s.ttl))]
+	if m.r == 0 {
+		u, r := s.u, s.r
+		s.keyAnd("object", 0)
+		*m = keyMemo{uint16(s.u - u), uint16(s.r - r), uint16(s.keyU)}
+		return
+	}
+	s.u += int64(m.u)
+	s.r += int64(m.r)
+	s.keyU = int64(m.keyU)
+}
 
 // keyAnd is key with the object's 16 bytes less saved of them allocated: small
 // integers share one object.

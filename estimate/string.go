@@ -45,6 +45,9 @@ type stringMemo struct {
 	enc  Encoding
 }
 
+// keyMemo is what a key without its value takes.
+type keyMemo struct{ u, r, keyU uint16 } // r 0: not known yet
+
 func btoi(b bool) int {
 	if b {
 		return 1
