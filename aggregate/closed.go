@@ -99,13 +99,9 @@ func (c *closed) put(h, check uint64, row uint32) {
 	}
 }
 
-// group is the index+1 of the row of the group that a pattern falls into by
-// folding its k-th literal, or all from there on; 0 if there is none.
-func (c *closed) group(t *leaves, text []byte, k int, all bool) uint32 {
-	h := c.f.one[k]
-	if all {
-		h = c.f.rest[k]
-	}
+// group is the index+1 of the row of the group with hash h that a pattern falls into
+// by folding its k-th literal, or all from there on; 0 if there is none.
+func (c *closed) group(t *leaves, text []byte, h uint64, k int, all bool) uint32 {
 	mask := uint64(len(c.slots) - 1)
 	for i := range uint64(closedProbes) {
 		s := &c.slots[(h+i)&mask]
@@ -127,21 +123,24 @@ func (t *leaves) locateGroup(at *spot, text []byte) {
 	if c.ones|c.rests == 0 {
 		return
 	}
-	c.f.of(text)
+	f := &c.f.foldSums
+	f.add(text)
 	at.groups = c.count
-	at.whole, at.next = c.f.whole, 0
-	for k := c.f.n - 1; k >= 0; k-- {
+	at.whole, at.next = scramble(f.sum), 0
+	for k := f.n - 1; k >= 0; k-- {
 		if c.ones>>k&1 != 0 {
-			if at.group = c.group(t, text, k, false); at.group != 0 {
+			if at.group = c.group(t, text, f.without(k), k, false); at.group != 0 {
 				return
 			}
 		}
 	}
-	for k := c.f.n - 1; k >= 0; k-- {
-		if c.rests>>k&1 != 0 {
-			if at.group = c.group(t, text, k, true); at.group != 0 {
-				if k+1 < c.f.n {
-					at.next, at.less = int32(k+1), c.f.rest[k+1]
+	rest := f.sum // with all literals behind the k-th folded
+	for k := f.n - 1; k >= 0; k-- {
+		less := rest
+		if rest += f.change[k]; c.rests>>k&1 != 0 {
+			if at.group = c.group(t, text, scramble(rest), k, true); at.group != 0 {
+				if k+1 < f.n {
+					at.next, at.less = int32(k+1), scramble(less)
 				}
 				return
 			}

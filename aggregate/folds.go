@@ -9,19 +9,39 @@ import (
 // the pattern in which that one is *, and of that in which all literals from
 // it on are.
 type folds struct {
-	n         int
-	whole     uint64        // hash of the pattern itself
-	at        [maxDepth]int // of the segment's mark
+	foldSums
+	whole     uint64 // hash of the pattern itself
 	one, rest [maxDepth]uint64
 }
 
-// of hashes segments once: the hash of a pattern is a sum over its segments,
-// so that folding one is a subtraction.
+// foldSums are what these hashes are made of: each is a sum over the segments,
+// scrambled, so that folding one is an addition.
+type foldSums struct {
+	n      int              // literal segments
+	at     [maxDepth]int    // of their marks
+	sum    uint64           // of all segments
+	change [maxDepth]uint64 // what folding one adds
+}
+
+// of hashes a pattern in all ways.
 func (f *folds) of(marked []byte) {
+	f.add(marked)
+	f.whole = scramble(f.sum)
+	rest := f.sum
+	for k := f.n - 1; k >= 0; k-- {
+		rest += f.change[k]
+		f.one[k], f.rest[k] = f.without(k), scramble(rest)
+	}
+}
+
+// without is the hash of the pattern in which the k-th literal is *.
+func (f *foldSums) without(k int) uint64 { return scramble(f.sum + f.change[k]) }
+
+// add sums the segments of a pattern up.
+func (f *foldSums) add(marked []byte) {
 	const prime = 0x9e3779b97f4a7c15
-	f.n = 0
+	n := 0
 	var sum uint64
-	var change [maxDepth]uint64
 	weight := uint64(prime)
 	marks, short := markBits(marked)
 	for i := 0; i < len(marked); weight *= prime {
@@ -33,20 +53,15 @@ func (f *folds) of(marked []byte) {
 			to = segmentEnd(marked, i)
 		}
 		h := hashIn(marked, i, to) * weight
-		if marked[i]&markClass == 0 && f.n < maxDepth {
-			f.at[f.n] = i
-			change[f.n] = scramble(2^(uint64(marked[i]|markClass)|'*'<<8))*weight - h
-			f.n++
+		if marked[i]&markClass == 0 && n < maxDepth {
+			f.at[n] = i
+			f.change[n] = scramble(2^(uint64(marked[i]|markClass)|'*'<<8))*weight - h
+			n++
 		}
 		sum += h
 		i = to
 	}
-	f.whole = scramble(sum)
-	rest := sum
-	for k := f.n - 1; k >= 0; k-- {
-		rest += change[k]
-		f.one[k], f.rest[k] = scramble(sum+change[k]), scramble(rest)
-	}
+	f.n, f.sum = n, sum
 }
 
 // markBits has a bit for each mark in a pattern that is neither very short nor long.
