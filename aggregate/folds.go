@@ -131,19 +131,23 @@ func scramble(h uint64) uint64 {
 // least half as many as the best, so sess_8fk2:data becomes *:data and
 // cfg:payment:timeout becomes cfg:payment:*. Else it takes as few of the
 // deepest as make a group, at worst all.
-func (f *folds) choose(counts []uint16) (k int, all bool) {
+func (f *foldSums) choose(counts []uint16) (k int, all bool) {
 	mask := uint64(len(counts) - 1)
 	var best uint16
 	var one [maxDepth]uint16
 	for k := range f.n {
-		one[k] = counts[f.one[k]&mask]
+		one[k] = counts[f.without(k)&mask]
 		best = max(best, one[k])
 	}
+	rest := f.sum // with all literals behind the k-th folded
 	for k := f.n - 1; k >= 0; k-- {
-		if best >= minGroup && one[k] >= best-best/2 {
-			return k, false
+		if best >= minGroup {
+			if one[k] >= best-best/2 {
+				return k, false
+			}
+			continue
 		}
-		if best < minGroup && counts[f.rest[k]&mask] >= minGroup {
+		if rest += f.change[k]; counts[scramble(rest)&mask] >= minGroup {
 			return k, true
 		}
 	}

@@ -249,7 +249,7 @@ func (p *Patterns) sweep(percent int64) {
 		if !literals {
 			return append(dst, markClass, '*'), true
 		}
-		f.of(text)
+		f.add(text)
 		k, all := f.choose(counts)
 		t.shut.note(k, all)
 		return appendFolded(dst, text, f.at[k], all), true
