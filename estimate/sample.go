@@ -81,25 +81,39 @@ func newCloseLook(c Config, json *jsonLook) *closeLook {
 
 // nameHash chooses the keys of a sample by their names alone, so that the
 // choice does not depend on order, files or workers. Words are mixed by
-// multiplication, whose high bits hold what all of them say.
+// multiplication, two by two, whose high bits hold what all of them say.
 func nameHash(name []byte) uint64 {
-	const prime = 0x9e3779b97f4a7c15
-	h := uint64(len(name)) * prime
-	for len(name) >= 8 {
-		hi, lo := bits.Mul64(h^binary.LittleEndian.Uint64(name), prime)
-		h = hi ^ lo
-		name = name[8:]
+	const (
+		first  = 0x9e3779b97f4a7c15
+		second = 0xd6e8feb86659fd93
+	)
+	h := uint64(len(name)) * first
+	for ; len(name) > 32; name = name[16:] {
+		h = mixed(h^binary.LittleEndian.Uint64(name), second^binary.LittleEndian.Uint64(name[8:]))
+	}
+	if n := len(name); n >= 8 {
+		// Words may overlap: the length is part of the hash. Nearly all names come this
+		// way, so there is no branch on how long they are.
+		a, b := binary.LittleEndian.Uint64(name), binary.LittleEndian.Uint64(name[min(8, n-8):])
+		c, d := binary.LittleEndian.Uint64(name[max(n-16, 0):]), binary.LittleEndian.Uint64(name[n-8:])
+		h = mixed(h^a, second^b) ^ mixed(first^c, h^d)
+		return h ^ h>>32
 	}
 	var rest uint64
 	switch n := len(name); {
-	case n >= 4: // they may overlap: the length is part of the hash
+	case n >= 4:
 		rest = uint64(binary.LittleEndian.Uint32(name))<<32 | uint64(binary.LittleEndian.Uint32(name[n-4:]))
 	case n > 0:
 		rest = uint64(name[0])<<16 | uint64(name[n>>1])<<8 | uint64(name[n-1])
 	}
-	hi, lo := bits.Mul64(h^rest, prime)
-	h = hi ^ lo
+	h = mixed(h^rest, second)
 	return h ^ h>>32
+}
+
+// mixed is a product, folded.
+func mixed(a, b uint64) uint64 {
+	hi, lo := bits.Mul64(a, b)
+	return hi ^ lo
 }
 
 // chosen says whether a hash is among one of so many.
