@@ -283,20 +283,32 @@ func (s *Set) Merge(o *Set) error {
 	return errors.Join(errs...)
 }
 
-// sideBySide calls f for each analysis, two at a time: one goroutine begins with
-// the patterns, the other at the end of the list, where the next largest are.
+// sideBySide calls f for each analysis, two at a time: first for those that take
+// longest to merge and to render.
 func (s *Set) sideBySide(f func(i int)) {
-	n := len(s.analyses())
-	var taken atomic.Int32 // from both ends together
-	var other sync.WaitGroup
-	other.Go(func() {
-		for i := 0; int(taken.Add(1)) <= n; i++ {
-			f(i)
-		}
-	})
-	for i := n - 1; int(taken.Add(1)) <= n; i-- {
-		f(i)
+	list, long := s.analyses(), []Analysis{s.patterns, s.audit, s.sample}
+	var order []int
+	for _, a := range long {
+		order = append(order, slices.Index(list, a))
 	}
+	for i, a := range list {
+		if !slices.Contains(long, a) {
+			order = append(order, i)
+		}
+	}
+	var taken atomic.Int32
+	work := func() {
+		for {
+			n := int(taken.Add(1))
+			if n > len(order) {
+				return
+			}
+			f(order[n-1])
+		}
+	}
+	var other sync.WaitGroup
+	other.Go(work)
+	work()
 	other.Wait()
 }
 
