@@ -11,7 +11,7 @@ import (
 // TestNameHash holds that about one name of every so many is chosen, however
 // regular the names are.
 func TestNameHash(t *testing.T) {
-	for _, format := range []string{"%d", "u:%d", "user:%d:last_seen", "sess:%016x", "k%07d", "%d:suffix-that-is-long-and-never-changes"} {
+	for _, format := range []string{"%d", "u:%d", "user:%d:last_seen", "sess:%016x", "k%07d", "%d:suffix-that-is-long-and-never-changes", "prefix-that-is-long-and-never-changes:%d", "what-is-around-%d-is-long-and-never-changes"} {
 		for _, every := range []uint32{2, 8, 64} {
 			const n = 100_000
 			chosen := 0
