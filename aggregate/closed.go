@@ -83,7 +83,7 @@ func (t *leaves) findGroups() {
 	for i := range t.count {
 		if l := t.row(i); t.folded(l) {
 			c.f.of(t.pattern(l))
-			c.put(c.f.whole, maphash.Bytes(t.seed, t.pattern(l)), i)
+			c.put(c.f.whole(), maphash.Bytes(t.seed, t.pattern(l)), i)
 		}
 	}
 }
@@ -123,24 +123,22 @@ func (t *leaves) locateGroup(at *spot, text []byte) {
 	if c.ones|c.rests == 0 {
 		return
 	}
-	f := &c.f.foldSums
-	f.add(text)
+	f := &c.f
+	f.of(text)
 	at.groups = c.count
-	at.whole, at.next = scramble(f.sum), 0
+	at.whole, at.next = f.whole(), 0
 	for k := f.n - 1; k >= 0; k-- {
 		if c.ones>>k&1 != 0 {
-			if at.group = c.group(t, text, f.without(k), k, false); at.group != 0 {
+			if at.group = c.group(t, text, f.one(k), k, false); at.group != 0 {
 				return
 			}
 		}
 	}
-	rest := f.sum // with all literals behind the k-th folded
 	for k := f.n - 1; k >= 0; k-- {
-		less := rest
-		if rest += f.change[k]; c.rests>>k&1 != 0 {
-			if at.group = c.group(t, text, scramble(rest), k, true); at.group != 0 {
+		if c.rests>>k&1 != 0 {
+			if at.group = c.group(t, text, f.rest(k), k, true); at.group != 0 {
 				if k+1 < f.n {
-					at.next, at.less = int32(k+1), scramble(less)
+					at.next, at.less = int32(k+1), f.rest(k+1)
 				}
 				return
 			}
@@ -177,7 +175,7 @@ func (t *leaves) openGroup(text []byte, k int) uint32 {
 		t.insert(h, c.buf)
 		i = t.count
 		c.note(k, true)
-		c.put(c.f.rest[k], maphash.Bytes(t.seed, c.buf), i-1)
+		c.put(c.f.rest(k), maphash.Bytes(t.seed, c.buf), i-1)
 	}
 	t.promote(t.row(i-1), fresh)
 	return i

@@ -70,9 +70,9 @@ func TestFoldedHash(t *testing.T) {
 		}
 		f.of(marked)
 		for k := range f.n {
-			for all, want := range map[bool]uint64{false: f.one[k], true: f.rest[k]} {
+			for all, want := range map[bool]uint64{false: f.one(k), true: f.rest(k)} {
 				folded := appendFolded(nil, marked, f.at[k], all)
-				if g.of(folded); g.whole != want {
+				if g.of(folded); g.whole() != want {
 					t.Fatalf("%q folded at %d, %v has another hash than %q", marked, f.at[k], all, folded)
 				}
 				var naive []byte

@@ -5,40 +5,28 @@ import (
 	"math/bits"
 )
 
-// folds are the ways to fold a pattern: for each literal segment a hash of
-// the pattern in which that one is *, and of that in which all literals from
-// it on are.
+// folds are the ways to fold a pattern: each literal segment can become *, alone
+// or with all literals behind it. The hash of a pattern is a sum over its segments,
+// scrambled, so that the hash of what a fold gives takes an addition.
 type folds struct {
-	foldSums
-	whole     uint64 // hash of the pattern itself
-	one, rest [maxDepth]uint64
-}
-
-// foldSums are what these hashes are made of: each is a sum over the segments,
-// scrambled, so that folding one is an addition.
-type foldSums struct {
 	n      int              // literal segments
 	at     [maxDepth]int    // of their marks
 	sum    uint64           // of all segments
 	change [maxDepth]uint64 // what folding one adds
+	below  [maxDepth]uint64 // the sum with that one folded and all behind it
 }
 
-// of hashes a pattern in all ways.
+// whole is the hash of the pattern itself.
+func (f *folds) whole() uint64 { return scramble(f.sum) }
+
+// one is the hash of the pattern in which the k-th literal is *.
+func (f *folds) one(k int) uint64 { return scramble(f.sum + f.change[k]) }
+
+// rest is that of the pattern in which the k-th literal and all behind it are.
+func (f *folds) rest(k int) uint64 { return scramble(f.below[k]) }
+
+// of takes a pattern.
 func (f *folds) of(marked []byte) {
-	f.add(marked)
-	f.whole = scramble(f.sum)
-	rest := f.sum
-	for k := f.n - 1; k >= 0; k-- {
-		rest += f.change[k]
-		f.one[k], f.rest[k] = f.without(k), scramble(rest)
-	}
-}
-
-// without is the hash of the pattern in which the k-th literal is *.
-func (f *foldSums) without(k int) uint64 { return scramble(f.sum + f.change[k]) }
-
-// add sums the segments of a pattern up.
-func (f *foldSums) add(marked []byte) {
 	const prime = 0x9e3779b97f4a7c15
 	n := 0
 	var sum uint64
@@ -62,6 +50,10 @@ func (f *foldSums) add(marked []byte) {
 		i = to
 	}
 	f.n, f.sum = n, sum
+	for k := n - 1; k >= 0; k-- {
+		sum += f.change[k]
+		f.below[k] = sum
+	}
 }
 
 // markBits has a bit for each mark in a pattern that is neither very short nor long.
@@ -131,23 +123,19 @@ func scramble(h uint64) uint64 {
 // least half as many as the best, so sess_8fk2:data becomes *:data and
 // cfg:payment:timeout becomes cfg:payment:*. Else it takes as few of the
 // deepest as make a group, at worst all.
-func (f *foldSums) choose(counts []uint16) (k int, all bool) {
+func (f *folds) choose(counts []uint16) (k int, all bool) {
 	mask := uint64(len(counts) - 1)
 	var best uint16
 	var one [maxDepth]uint16
 	for k := range f.n {
-		one[k] = counts[f.without(k)&mask]
+		one[k] = counts[f.one(k)&mask]
 		best = max(best, one[k])
 	}
-	rest := f.sum // with all literals behind the k-th folded
 	for k := f.n - 1; k >= 0; k-- {
-		if best >= minGroup {
-			if one[k] >= best-best/2 {
-				return k, false
-			}
-			continue
+		if best >= minGroup && one[k] >= best-best/2 {
+			return k, false
 		}
-		if rest += f.change[k]; counts[scramble(rest)&mask] >= minGroup {
+		if best < minGroup && counts[f.rest(k)&mask] >= minGroup {
 			return k, true
 		}
 	}

@@ -230,10 +230,11 @@ func (p *Patterns) sweep(percent int64) {
 			gone++
 		}
 		for k := range f.n {
-			c := &counts[f.one[k]&mask]
+			one, rest := f.one(k), f.rest(k)
+			c := &counts[one&mask]
 			*c += 1 - *c/math.MaxUint16
-			if f.rest[k] != f.one[k] {
-				c = &counts[f.rest[k]&mask]
+			if rest != one {
+				c = &counts[rest&mask]
 				*c += 1 - *c/math.MaxUint16
 			}
 		}
@@ -249,7 +250,7 @@ func (p *Patterns) sweep(percent int64) {
 		if !literals {
 			return append(dst, markClass, '*'), true
 		}
-		f.add(text)
+		f.of(text)
 		k, all := f.choose(counts)
 		t.shut.note(k, all)
 		return appendFolded(dst, text, f.at[k], all), true
