@@ -106,7 +106,7 @@ func newSizer(c Config) *sizer {
 	s := &sizer{Config: c, l: c.Line, a: c.Allocator}
 	s.nodes.alloc = c.Allocator
 	s.noTree = s.emptyTree()
-	for _, t := range [...]*rax{&s.stream.keys, &s.stream.names, &s.stream.pel, &s.stream.consNames, &s.stream.owned} {
+	for _, t := range s.stream.trees() {
 		t.alloc = c.Allocator
 	}
 	for n := range s.short {

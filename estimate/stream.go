@@ -51,10 +51,15 @@ type streamSums struct {
 // size is scaled up.
 const maxPendingIDs = 1 << 20
 
+// trees are all that a stream has.
+func (st *streamSize) trees() [5]*rax {
+	return [...]*rax{&st.keys, &st.names, &st.pel, &st.consNames, &st.owned}
+}
+
 func (s *sizer) beginStream() {
 	st := &s.stream
 	st.streamSums, st.ids = streamSums{}, st.ids[:0]
-	for _, t := range [...]*rax{&st.keys, &st.names, &st.pel, &st.consNames, &st.owned} {
+	for _, t := range st.trees() {
 		if t.keys > 0 { // what a stream that broke off has left
 			t.finish()
 		}
