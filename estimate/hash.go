@@ -148,7 +148,7 @@ func (s *sizer) pairs(items []rdbparse.Item) {
 		return
 	}
 	s.texts(items)
-	if s.build && s.longest > s.Limits.HashValue {
+	if s.build {
 		for i := 0; s.firstLong < 0 && i < len(items); i++ {
 			if items[i].Len > s.Limits.HashValue {
 				s.firstLong = s.n + int64(i/2)
