@@ -50,7 +50,7 @@ func writeDiffHTML(w io.Writer, d *Diff) error {
 }
 
 func newDiffPage(d *Diff) *diffPage {
-	p := &diffPage{page: barePage(reportJS + drawJS + diffJS), Totals: d.totalRows()}
+	p := &diffPage{page: barePage(diffJS), Totals: d.totalRows()}
 	names := d.names()
 	p.Version, p.Warnings, p.Lead = prose(d.Version), d.firstLines(), d.lead()
 	p.Title = middle(names[0], pageName/2) + " → " + middle(names[len(names)-1], pageName/2)

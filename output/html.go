@@ -212,7 +212,7 @@ func newPage(r *Report) *page {
 	var patterns *pagePatternTable
 	var aside sync.WaitGroup
 	aside.Go(func() { data, patterns = patternPage(r) })
-	p := barePage(reportJS + drawJS)
+	p := barePage("")
 	p.Version, p.Title, p.Warnings, p.Lead = prose(r.Version), reportTitle(r), r.firstLines(), r.lead()
 	p.ModelLine, p.MemoryNotes, p.SourceCount = r.modelLine(), r.memoryNotes(), plural(int64(len(r.Sources)), "file")
 	p.Subtitle = plural(r.Totals.Keys, "key") + ", " + Bytes(r.Totals.Bytes) + " " + r.measureName()
@@ -246,9 +246,9 @@ func newPage(r *Report) *page {
 	return p
 }
 
-// barePage is a page with its style, script and policy.
-func barePage(script string) *page {
-	css := reportCSS + barRules()
+// barePage is a page with its style, script and policy; more is script of this page alone.
+func barePage(more string) *page {
+	css, script := reportCSS+barRules(), reportJS+drawJS+more
 	return &page{
 		CSS: template.CSS(css), Charts: template.JS(pageCharts), JS: template.JS(script), Notices: pageNotices,
 		// The hashes hold nothing that HTML would read.
