@@ -79,7 +79,7 @@ func intsetLengths(b []byte, n int) (lens [longestInt + 1]int64) {
 	}
 	for i := 0; i < n; {
 		v := at(i)
-		size := textLen(v)
+		size := rdbparse.IntLen(v)
 		// The first member behind that has a text of another length or another sign.
 		last := lastOfText(v, size)
 		rest := sort.Search(n-i-1, func(k int) bool { return at(i+1+k) > last })
@@ -89,35 +89,15 @@ func intsetLengths(b []byte, n int) (lens [longestInt + 1]int64) {
 	return lens
 }
 
-// textLen is the length of the decimal text of v.
-func textLen(v int64) int {
-	n, u := 1, uint64(v)
-	if v < 0 {
-		n, u = 2, -u
-	}
-	for ; u >= 10; u /= 10 {
-		n++
-	}
-	return n
-}
-
 // lastOfText is the largest number of v's sign whose text has as many bytes, size.
-func lastOfText(v int64, size int) int64 {
-	if v < 0 {
-		least := uint64(1) // digits of the number
-		for range size - 2 {
-			least *= 10
-		}
-		return -int64(least)
-	}
-	if size == 19 {
+func lastOfText(v, size int64) int64 {
+	switch {
+	case v < 0:
+		return -int64(tens[size-2])
+	case size == 19:
 		return math.MaxInt64
 	}
-	above := int64(1)
-	for range size {
-		above *= 10
-	}
-	return above - 1
+	return int64(tens[size]) - 1
 }
 
 // auditUnpacked notes the size of a set of n integers of these lengths, once

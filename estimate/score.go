@@ -4,6 +4,8 @@ import (
 	"math"
 	"math/bits"
 	"strconv"
+
+	"rdbaudit/rdbparse"
 )
 
 // listpackScore returns the bytes of the listpack entry that holds the score
@@ -95,11 +97,7 @@ func fixedLen(f float64) int64 {
 	if fraction == 0 {
 		return 0
 	}
-	// Digits before the point: log10(2) is about 1233/4096, so right, or one too few.
-	before := bits.Len64(whole) * 1233 >> 12
-	if whole >= tens[before] {
-		before++
-	}
+	before := rdbparse.IntLen(int64(whole)) // digits before the point
 	after := 17 - before
 	hi, lo := bits.Mul64(fraction, tens[after])
 	v := hi<<(64-k) | lo>>k
@@ -112,11 +110,11 @@ func fixedLen(f float64) int64 {
 	for ; v%10 == 0; v /= 10 {
 		after--
 	}
-	return int64(before + 1 + after)
+	return before + 1 + after
 }
 
-// tens are the powers of ten that fixedLen needs.
-var tens = [17]uint64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16}
+// tens are the powers of ten that an int64 holds.
+var tens = [19]uint64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18}
 
 // point returns the length of n digits with a point after the first.
 func point(n int) int64 {

@@ -9,7 +9,7 @@ import (
 
 func TestIntLen(t *testing.T) {
 	check := func(v int64) {
-		if got, want := intLen(v), int64(len(strconv.FormatInt(v, 10))); got != want {
+		if got, want := IntLen(v), int64(len(strconv.FormatInt(v, 10))); got != want {
 			t.Fatalf("%d: got %d, want %d", v, got, want)
 		}
 	}

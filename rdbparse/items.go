@@ -107,7 +107,7 @@ elements:
 				break elements
 			}
 			if it.IsInt {
-				it.Len = intLen(it.Int)
+				it.Len = IntLen(it.Int)
 			}
 			if gap > 0 {
 				if at+gap > len(buf) {
@@ -161,7 +161,7 @@ func (r *Reader) Integers(values, lens []int64) (int, error) {
 		unused := (64 - 8*size) & 63
 		v := int64(uint64(binary.LittleEndian.Uint32(b[1:]))<<unused) >> unused
 		at += 1 + size
-		values[n], lens[n] = v, intLen(v)
+		values[n], lens[n] = v, IntLen(v)
 	}
 	s.pos += at
 	w.left -= uint64(n)

@@ -54,13 +54,13 @@ func (r *Reader) Lengths(dst []int64) (int, error) {
 					l = (l&0x3f)<<8 | int64(buf[at])
 					at += 1 + int(l)
 				case l == 0xc0+formInt8:
-					l = intLen(int64(int8(buf[at])))
+					l = IntLen(int64(int8(buf[at])))
 					at++
 				case l == 0xc0+formInt16 && at+2 <= end:
-					l = intLen(int64(int16(binary.LittleEndian.Uint16(buf[at:]))))
+					l = IntLen(int64(int16(binary.LittleEndian.Uint16(buf[at:]))))
 					at += 2
 				case l == 0xc0+formInt32 && at+4 <= end:
-					l = intLen(int64(int32(binary.LittleEndian.Uint32(buf[at:]))))
+					l = IntLen(int64(int32(binary.LittleEndian.Uint32(buf[at:]))))
 					at += 4
 				default:
 					at = end + 1

@@ -229,7 +229,7 @@ func (c *cursor) listpacks(dst []Entry) int {
 		switch {
 		case h < 0x80:
 			e.IsInt, e.Int, e.Str = true, int64(h), nil
-			e.Len = intLen(e.Int)
+			e.Len = IntLen(e.Int)
 		case h < 0xc0:
 			l := int(h & 0x3f)
 			if size += l; at+size >= len(b) {
@@ -241,7 +241,7 @@ func (c *cursor) listpacks(dst []Entry) int {
 		case h < 0xe0:
 			v := int64(h&0x1f)<<8 | int64(b[at+1])
 			e.IsInt, e.Int, e.Str = true, v<<51>>51, nil
-			e.Len = intLen(e.Int)
+			e.Len = IntLen(e.Int)
 			size = 2
 		case h < 0xf0:
 			l := int(h&15)<<8 | int(b[at+1])
@@ -253,19 +253,19 @@ func (c *cursor) listpacks(dst []Entry) int {
 			e.Str = b[at+2 : at+size : at+size]
 		case h == 0xf1 && at+4 <= len(b):
 			e.IsInt, e.Int, e.Str = true, int64(int16(binary.LittleEndian.Uint16(b[at+1:]))), nil
-			e.Len = intLen(e.Int)
+			e.Len = IntLen(e.Int)
 			size = 3
 		case h == 0xf2 && at+5 <= len(b):
 			e.IsInt, e.Int, e.Str = true, int64(int32(binary.LittleEndian.Uint32(b[at:]))>>8), nil
-			e.Len = intLen(e.Int)
+			e.Len = IntLen(e.Int)
 			size = 4
 		case h == 0xf3 && at+6 <= len(b):
 			e.IsInt, e.Int, e.Str = true, int64(int32(binary.LittleEndian.Uint32(b[at+1:]))), nil
-			e.Len = intLen(e.Int)
+			e.Len = IntLen(e.Int)
 			size = 5
 		case h == 0xf4 && at+10 <= len(b):
 			e.IsInt, e.Int, e.Str = true, int64(binary.LittleEndian.Uint64(b[at+1:])), nil
-			e.Len = intLen(e.Int)
+			e.Len = IntLen(e.Int)
 			size = 9
 		default:
 			c.pos, c.seen = at, c.seen+int64(n)
@@ -446,7 +446,7 @@ func (c *cursor) text(r *Reader, n int64) bool {
 }
 
 func (c *cursor) integer(v int64) bool {
-	c.entry.IsInt, c.entry.Int, c.entry.Len, c.entry.Str = true, v, intLen(v), nil
+	c.entry.IsInt, c.entry.Int, c.entry.Len, c.entry.Str = true, v, IntLen(v), nil
 	return true
 }
 

@@ -796,12 +796,12 @@ func (r *Reader) longString(p *Part) {
 		s.fail(ErrString, at, "string form "+strconv.FormatUint(n, 10))
 		return
 	}
-	p.IsInt, p.Len = true, intLen(p.Int)
+	p.IsInt, p.Len = true, IntLen(p.Int)
 	r.body = body{isInt: true, num: p.Int}
 }
 
-// intLen is the length of the decimal text of v.
-func intLen(v int64) int64 {
+// IntLen is the length of the decimal text of v, in bytes.
+func IntLen(v int64) int64 {
 	u, sign := uint64(v), int64(0)
 	if v < 0 {
 		u, sign = -u, 1
@@ -884,7 +884,7 @@ func (r *Reader) Short(e *Entry) bool {
 	default:
 		return false
 	}
-	e.IsInt, e.Len, e.Str = true, intLen(e.Int), nil
+	e.IsInt, e.Len, e.Str = true, IntLen(e.Int), nil
 	s.pos += n + 1
 	r.typ = nil
 	return true

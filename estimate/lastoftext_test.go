@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"testing"
+
+	"rdbaudit/rdbparse"
 )
 
 // TestLastOfText: of the numbers with a text of so many bytes it is the last.
@@ -15,15 +17,15 @@ func TestLastOfText(t *testing.T) {
 		values = append(values, rng.Int64()>>rng.IntN(64), -rng.Int64()>>rng.IntN(64))
 	}
 	for _, v := range values {
-		size := len(strconv.FormatInt(v, 10))
-		if got := textLen(v); got != size {
-			t.Fatalf("textLen(%d) = %d", v, got)
+		size := int64(len(strconv.FormatInt(v, 10)))
+		if got := rdbparse.IntLen(v); got != size {
+			t.Fatalf("IntLen(%d) = %d", v, got)
 		}
 		last := lastOfText(v, size)
-		if last < v || (last < 0) != (v < 0) || textLen(last) != size {
+		if last < v || (last < 0) != (v < 0) || rdbparse.IntLen(last) != size {
 			t.Fatalf("the last of %d bytes like %d is %d", size, v, last)
 		}
-		if last < math.MaxInt64 && (last+1 < 0) == (v < 0) && textLen(last+1) == size {
+		if last < math.MaxInt64 && (last+1 < 0) == (v < 0) && rdbparse.IntLen(last+1) == size {
 			t.Fatalf("the last of %d bytes like %d is %d, not the one behind", size, v, last)
 		}
 	}
